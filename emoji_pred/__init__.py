@@ -1,0 +1,1 @@
+"""Predict emoji and emotions from short text: models, losses, runs and honest evaluation."""

@@ -1,0 +1,152 @@
+"""From ragged token ids to padded batches: length buckets and the only LightningDataModule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from emoji_pred.tokenizers import Ragged
+
+EVALUATION_TOKENS = 8192  # padded tokens in a batch of evaluation: bounds its memory whatever the lengths
+
+
+def epoch_batches(
+    lengths: np.ndarray, batch_size: int, bucket_batches: int, seed: int, epoch: int
+) -> list[np.ndarray]:
+    """The batches of one training epoch, a function of (seed, epoch) alone.
+
+    Rows are shuffled, cut into buckets of `bucket_batches` batches, sorted by length inside each bucket and cut
+    into batches, which are shuffled again. So a batch holds texts of similar length (little padding), and
+    which texts meet changes from epoch to epoch.
+
+    Args:
+        lengths: (N,) tokens of each row.
+        batch_size: rows a batch; the last may hold fewer.
+        bucket_batches: batches a bucket; 1 is plain shuffling.
+        seed: of the run.
+        epoch: from 0.
+    """
+    generator = np.random.default_rng((seed, epoch))
+    rows = generator.permutation(len(lengths))
+    bucket = batch_size * bucket_batches
+    buckets = [rows[start : start + bucket] for start in range(0, len(rows), bucket)]
+    batches = []
+    for members in buckets:
+        ordered = members[np.argsort(lengths[members], kind="stable")] if bucket_batches > 1 else members
+        batches += [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+    return [batches[index] for index in generator.permutation(len(batches))]
+
+
+def evaluation_batches(lengths: np.ndarray, max_tokens: int = EVALUATION_TOKENS) -> list[np.ndarray]:
+    """Batches by rising length, each of at most `max_tokens` padded tokens (at least one row)."""
+    order = np.argsort(lengths, kind="stable")
+    batches, start = [], 0
+    for end in range(1, len(order) + 1):
+        if end == len(order) or (end + 1 - start) * lengths[order[end]] > max_tokens:
+            batches.append(order[start:end])
+            start = end
+    return batches
+
+
+def padded_fraction(lengths: np.ndarray, batches: list[np.ndarray]) -> float:
+    """The share of padding among all tokens of the batches, in [0, 1)."""
+    padded = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
+    return 1 - int(sum(lengths[rows].sum() for rows in batches)) / padded
+
+
+class TrainingBatches(Sampler[np.ndarray]):
+    """The batches of an epoch; Lightning sets the epoch. Each device takes its share of every batch."""
+
+    def __init__(
+        self, lengths: np.ndarray, batch_size: int, bucket_batches: int, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.lengths, self.batch_size, self.bucket_batches, self.seed = lengths, batch_size, bucket_batches, seed
+        self.rank, self.world_size, self.epoch = rank, world_size, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch (from 0) whose batches come next."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for rows in epoch_batches(self.lengths, self.batch_size, self.bucket_batches, self.seed, self.epoch):
+            # A last batch of fewer rows than devices: the first rows stand in, so that every device steps.
+            whole = rows if len(rows) >= self.world_size else np.resize(rows, self.world_size)
+            yield whole[self.rank :: self.world_size]
+
+    def __len__(self) -> int:
+        return -(-len(self.lengths) // self.batch_size)
+
+
+class TokenRows(Dataset):
+    """Padded batches out of a ragged array; an index is the array of a batch's rows."""
+
+    def __init__(self, tokens: Ragged, targets: np.ndarray, pad_id: int) -> None:
+        self.ids = torch.from_numpy(np.array(tokens.ids, dtype=np.int64))
+        self.starts = torch.from_numpy(np.array(tokens.offsets[:-1], dtype=np.int64))
+        self.lengths = torch.from_numpy(np.diff(tokens.offsets).astype(np.int64))
+        self.targets = torch.from_numpy(targets)
+        self.pad_id = pad_id
+
+    def __getitem__(self, rows: np.ndarray) -> dict[str, Tensor]:
+        index = torch.from_numpy(rows)
+        lengths = self.lengths[index].unsqueeze(1)  # (B, 1)
+        columns = torch.arange(int(lengths.max()))  # (T,)
+        mask = columns < lengths  # (B, T)
+        positions = torch.where(mask, self.starts[index].unsqueeze(1) + columns, 0)
+        input_ids = torch.where(mask, self.ids[positions], self.pad_id)
+        return {"input_ids": input_ids, "attention_mask": mask, "targets": self.targets[index], "rows": index}
+
+
+class Batches(pl.LightningDataModule):
+    """Training batches in length buckets, evaluation batches by length; every row exactly once.
+
+    Args:
+        tokens: the ragged ids of each split.
+        targets: (N,) class indices or (N, C) multi-hot of each split.
+        pad_id: the id that fills a batch's short rows.
+        batch_size: rows of one forward pass over all devices together.
+        bucket_batches: see `epoch_batches`.
+        seed: of the run.
+    """
+
+    def __init__(
+        self,
+        tokens: Mapping[str, Ragged],
+        targets: Mapping[str, np.ndarray],
+        pad_id: int,
+        batch_size: int,
+        bucket_batches: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.rows = {split: TokenRows(tokens[split], targets[split], pad_id) for split in tokens}
+        self.lengths = {split: np.diff(tokens[split].offsets) for split in tokens}
+        self.batch_size, self.bucket_batches, self.seed = batch_size, bucket_batches, seed
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of the training split, in another order each epoch."""
+        rank, world_size = self._place()
+        sampler = TrainingBatches(
+            self.lengths["train"], self.batch_size, self.bucket_batches, self.seed, rank, world_size
+        )
+        return DataLoader(self.rows["train"], batch_size=None, sampler=sampler)
+
+    def val_dataloader(self) -> DataLoader:
+        """Batches of the validation split."""
+        return self.evaluation_dataloader("validation")
+
+    def evaluation_dataloader(self, split: str) -> DataLoader:
+        """Batches of any split by rising length; each device gets every `world_size`-th of them."""
+        rank, world_size = self._place()
+        batches: Any = evaluation_batches(self.lengths[split])[rank::world_size]
+        return DataLoader(self.rows[split], batch_size=None, sampler=batches)
+
+    def _place(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)

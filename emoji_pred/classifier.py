@@ -1,0 +1,137 @@
+"""The only LightningModule: a network, a loss and an optimizer are handed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from emoji_pred.metrics import macro_f1
+
+Batch = Mapping[str, Tensor]
+
+
+class Classifier(pl.LightningModule):
+    """Trains a network that maps (B, T) ids and mask to raw logits (B, C).
+
+    Args:
+        network: called as `network(input_ids, attention_mask)`.
+        loss: called as `loss(logits, targets)`, returns the mean over the rows.
+        task: `multiclass` or `multilabel`.
+        make_optimizer: called with the network once the device is known.
+        make_scheduler: called with the optimizer and the number of optimizer steps; None keeps the rate constant.
+        checkpoint_extras: plain values stored in every checkpoint, so that it can be used on its own.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        task: str,
+        make_optimizer: Callable[[nn.Module], Optimizer],
+        make_scheduler: Callable[[Optimizer, int], LRScheduler] | None,
+        checkpoint_extras: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        self.network, self.loss, self.task = network, loss, task
+        self.make_optimizer, self.make_scheduler = make_optimizer, make_scheduler
+        self.checkpoint_extras = dict(checkpoint_extras)
+        self.curves: list[dict[str, float]] = []
+        self._train_sums: Tensor | None = None
+        self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Raw logits (B, C)."""
+        return self.network(input_ids, attention_mask)
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, and its schedule by steps where there is one."""
+        optimizer = self.make_optimizer(self.network)
+        if self.make_scheduler is None:
+            return optimizer
+        schedule = self.make_scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_epoch_start(self) -> None:
+        """Start the epoch's sums: loss x rows, right answers, rows."""
+        self._train_sums = torch.zeros(3, device=self.device)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """The mean loss of a batch; sums are kept on the device, without a transfer a step."""
+        targets = batch["targets"]
+        logits = self(batch["input_ids"], batch["attention_mask"])
+        loss = self.loss(logits, targets)
+        with torch.no_grad():
+            assert self._train_sums is not None
+            self._train_sums += torch.stack(
+                [loss.detach() * len(targets), _right(logits, targets), loss.new_tensor(len(targets))]
+            )
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Keep the logits; the metrics are computed once over the whole split."""
+        self._collect(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Loss and metrics of the whole validation split, logged with the epoch's training loss."""
+        _, logits, targets = self._collected()
+        figures = {
+            "val/loss": self.mean_loss(logits, targets),
+            "val/accuracy": float(_right(logits, targets)) / len(targets),
+            "val/macro_f1": macro_f1(logits, targets, self.task),
+        }
+        if self._train_sums is not None:
+            loss_sum, right, count = self._reduced_train_sums()
+            figures |= {"train/loss": loss_sum / count, "train/accuracy": right / count}
+        self.log_dict(figures, rank_zero_only=False, sync_dist=False)
+        self.curves.append({"epoch": self.current_epoch, "step": self.global_step, **figures})
+
+    def predict_step(self, batch: Batch, batch_index: int) -> None:
+        """Keep the logits for `predictions`."""
+        self._collect(batch)
+
+    def predictions(self) -> tuple[Tensor, Tensor, Tensor]:
+        """After `trainer.predict`: rows (N,), logits (N, C) float32 and targets, in the corpus' order."""
+        return self._collected()
+
+    def mean_loss(self, logits: Tensor, targets: Tensor) -> float:
+        """The loss of a whole split, in the form that training minimises."""
+        return float(self.loss(logits.to(self.device), targets.to(self.device)))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what is needed to use the checkpoint without the run's directory."""
+        checkpoint["emoji_pred"] = self.checkpoint_extras
+
+    def _collect(self, batch: Batch) -> None:
+        logits = self(batch["input_ids"], batch["attention_mask"])
+        self._outputs.append((batch["rows"], logits.float(), batch["targets"]))
+
+    def _collected(self) -> tuple[Tensor, Tensor, Tensor]:
+        batches = [tuple(column.cpu() for column in batch) for batch in self._outputs]
+        self._outputs.clear()
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            gathered: list[Any] = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(gathered, batches)
+            batches = [batch for part in gathered for batch in part]
+        columns = [torch.cat(column) for column in zip(*batches, strict=True)]
+        rows, logits, targets = (column[columns[0].argsort()] for column in columns)
+        return rows, logits, targets
+
+    def _reduced_train_sums(self) -> list[float]:
+        assert self._train_sums is not None
+        sums = self._train_sums
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(sums)
+        return sums.tolist()
+
+
+def _right(logits: Tensor, targets: Tensor) -> Tensor:
+    """How many rows are answered exactly."""
+    if targets.ndim == 1:
+        return (logits.argmax(1) == targets).sum()
+    return ((logits > 0) == targets.bool()).all(1).sum()

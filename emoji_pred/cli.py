@@ -1,0 +1,170 @@
+"""The command line of `train.py`: Hydra in front of `emoji_pred.run`, errors as one line, a table at the end."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from emoji_pred.errors import UserError
+
+if TYPE_CHECKING:
+    from emoji_pred.run import RunResult
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
+
+
+@dataclass
+class _Job:
+    """One run of the command, for the table at the end."""
+
+    overrides: list[str]
+    outcome: RunResult | None = None
+    error: str | None = None
+    exit_code: int = 0
+
+
+@dataclass
+class _Session:
+    """What the jobs of one command left behind."""
+
+    jobs: list[_Job] = field(default_factory=list)
+    sweeping: bool = False
+
+
+_session = _Session()
+
+
+def main() -> None:
+    """Run the command line; ends with code 0, 2 for a user's mistake, 1 for a failed run, 130 for Ctrl-C."""
+    debugging = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing and exiting
+    try:
+        _hydra_main()
+    except UserError as error:
+        _fail(str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        if debugging:
+            raise
+        _fail(_explain(error))
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    if _session.jobs:
+        _finish()
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def _hydra_main(config: DictConfig) -> None:
+    hydra_config = HydraConfig.get()
+    _session.sweeping = hydra_config.mode == RunMode.MULTIRUN
+    job = _Job(list(hydra_config.overrides.task))
+    _session.jobs.append(job)
+    if _session.sweeping:
+        print(f"run {hydra_config.job.num + 1}: {' '.join(job.overrides)}", flush=True)
+    # Raised here, an error would be announced by Hydra with a line of its own.
+    try:
+        job.outcome = _run(config, job.overrides)
+    except UserError as error:
+        job.error, job.exit_code = str(error), MISTAKE
+        print(f"error: {error}", file=sys.stderr)
+    except Exception as error:
+        job.error, job.exit_code = f"{type(error).__name__}: {error}".splitlines()[0], FAILURE
+        traceback.print_exc()
+
+
+def _run(config: DictConfig, overrides: list[str]) -> RunResult:
+    from emoji_pred.run import run
+
+    plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    if _session.sweeping and plain["trainer"]["devices"] not in (1, "1"):
+        raise UserError(
+            "a sweep (-m) over runs of several devices is not supported yet: Lightning's helper processes would "
+            "each start the whole sweep; start the runs one by one, or set trainer.devices=1"
+        )
+    outcome = run(plain, overrides)
+    if outcome.found:
+        print(f"already finished: {outcome.directory} (force=true trains again)")
+    return outcome
+
+
+def _finish() -> None:
+    from emoji_pred.summary import print_runs, print_summary
+
+    done = [job for job in _session.jobs if job.outcome is not None]
+    if _session.sweeping:
+        print_runs([_row(job) for job in _session.jobs])
+    elif done and done[0].outcome is not None:
+        print_summary(done[0].outcome.result, done[0].outcome.directory)
+    if any(job.exit_code for job in _session.jobs):
+        sys.exit(max(job.exit_code for job in _session.jobs) if not done else FAILURE)
+
+
+def _row(job: _Job) -> dict[str, Any]:
+    if job.outcome is None:
+        return {"status": "failed", "error": job.error, "overrides": job.overrides}
+    return {**job.outcome.result, "overrides": job.overrides, "directory": str(job.outcome.directory)}
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(MISTAKE)
+
+
+def _explain(error: Exception) -> str:
+    """One line for a configuration that does not compose, with the nearest names that would."""
+    if not str(error) and isinstance(error.__cause__, Exception):
+        return _explain(error.__cause__)
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+        return f"{group}={choice} is not a choice{_nearest(choice, list(error.options))}"
+    key = re.search(r"Could not (?:override|delete|append|add) '([^']+)'|Key '([^']+)' is not in struct", text)
+    if key:
+        name = key.group(1) or key.group(2)
+        return f"{name} is not a setting{_nearest(name, _known_keys())}"
+    first = " ".join(line.strip() for line in text.splitlines() if line.strip())
+    return f"the configuration cannot be read: {first}"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"; did you mean {', '.join(near)}?"
+    return f"; there are {', '.join(sorted(known)[:12])}"
+
+
+def _known_keys() -> list[str]:
+    """Every dotted key of every choice, and the groups themselves."""
+    keys = set()
+    for path in CONF.rglob("*.yaml"):
+        group = path.parent.relative_to(CONF).as_posix()
+        if group.startswith("hydra"):
+            continue
+        prefix = "" if group == "." else f"{group}."
+        if prefix:
+            keys.add(group)
+        keys |= {prefix + key for key in _dotted(OmegaConf.to_container(OmegaConf.load(path), resolve=False))}
+    return sorted(keys)
+
+
+def _dotted(value: Any, prefix: str = "") -> list[str]:
+    if not isinstance(value, dict):
+        return []
+    keys = []
+    for key, inner in value.items():
+        keys += [f"{prefix}{key}", *_dotted(inner, f"{prefix}{key}.")]
+    return [key for key in keys if not key.startswith(("defaults", "hydra"))]

@@ -1,0 +1,1 @@
+"""Datasets: one module per dataset, each with a `load_<name>() -> Corpus`."""

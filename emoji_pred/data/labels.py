@@ -1,0 +1,120 @@
+"""From the label cells of user files to class indices or multi-hot rows."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from emoji_pred.data.corpus import Task
+from emoji_pred.errors import UserError
+
+Label = str | int
+Where = Callable[[int], str]
+
+_WHOLE_NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})(\.0*)?")
+_MULTI_HOT = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+
+
+def parse_label(value: Any, row: int, where: Where) -> Label | None:
+    """Read one label: a word, a whole number, or None where it is missing.
+
+    Raises:
+        UserError: the value is a fraction, a list or another thing that names no class.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, str):
+        word = value.strip()
+        return int(word.partition(".")[0]) if _WHOLE_NUMBER.fullmatch(word) else word or None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    raise UserError(f"{where(row)}: label {value!r} names no class; a label is a word or a whole number")
+
+
+def parse_labels(value: Any, separator: str | None, row: int, where: Where) -> tuple[Label, ...] | None:
+    """Read a cell of several labels: a list, or words between separators; None where it is missing.
+
+    Raises:
+        UserError: a part of it names no class.
+    """
+    if isinstance(value, str):
+        value = [part for part in value.split(separator) if part.strip()] or None
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    parsed = (parse_label(part, row, where) for part in parts)
+    return tuple(dict.fromkeys(label for label in parsed if label is not None))
+
+
+def parse_multi_hot(
+    values: Sequence[Any], names: Sequence[str], row: int, where: Where
+) -> tuple[Label, ...] | None:
+    """Read one row of 0/1 columns into the names of its ones; None where a cell is missing.
+
+    Raises:
+        UserError: a cell is neither 0 nor 1.
+    """
+    chosen: list[Label] = []
+    for name, value in zip(names, values, strict=True):
+        written = "" if value is None else str(value).strip().lower()
+        if written in ("", "nan"):
+            return None
+        if written not in _MULTI_HOT:
+            raise UserError(f"{where(row)}: column {name!r} holds {value!r}; data.label_columns hold 0 or 1")
+        if _MULTI_HOT[written]:
+            chosen.append(name)
+    return tuple(chosen)
+
+
+def find_classes(labels: Sequence[tuple[Label, ...]], where: Where) -> tuple[Label, ...]:
+    """Return the distinct labels in a fixed order: by number where all are numbers, else by code point.
+
+    Raises:
+        UserError: numbers and words are mixed; the message names a row of the rarer kind.
+    """
+    kinds = Counter(type(label) for row in labels for label in row)
+    if len(kinds) > 1:
+        rare = min(kinds, key=lambda kind: (kinds[kind], kind is int))
+        row, label = next(
+            (row, label) for row, cell in enumerate(labels) for label in cell if type(label) is rare
+        )
+        word = "a number" if rare is int else "a word"
+        rest = "words" if rare is int else "numbers"
+        raise UserError(
+            f"{where(row)}: label {label!r} is {word}, but {kinds.total() - kinds[rare]} labels are {rest}; "
+            "write all labels as numbers or all as words"
+        )
+    return tuple(sorted({label for row in labels for label in row}))
+
+
+def check_mapped(labels: Sequence[tuple[Label, ...]], names: Sequence[str], where: Where) -> None:
+    """Check that every label is an index into the mapping file's names.
+
+    Raises:
+        UserError: a label is outside the classes.
+    """
+    for row, cell in enumerate(labels):
+        for label in cell:
+            if not isinstance(label, int) or not 0 <= label < len(names):
+                raise UserError(
+                    f"{where(row)}: label {label!r} is outside the {len(names)} classes "
+                    f"of data.files.mapping (0 to {len(names) - 1})"
+                )
+
+
+def encode(labels: Sequence[tuple[Label, ...]], classes: Sequence[Label], task: Task) -> np.ndarray:
+    """Turn N cells into (N,) int64 class indices or (N, C) uint8 multi-hot rows."""
+    index = {label: place for place, label in enumerate(classes)}
+    if task == "multiclass":
+        return np.array([index[cell[0]] for cell in labels], dtype=np.int64)
+    hot = np.zeros((len(labels), len(classes)), dtype=np.uint8)
+    for row, cell in enumerate(labels):
+        hot[row, [index[label] for label in cell]] = 1
+    return hot

@@ -1,0 +1,143 @@
+"""Which row belongs to which split: as given, or drawn, seeded and stratified."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+
+import numpy as np
+
+from emoji_pred.data.corpus import SPLIT_NAMES
+from emoji_pred.data.rows import Row
+from emoji_pred.errors import UserError
+from emoji_pred.text import strip_invisible
+
+
+def stratified_split(labels: np.ndarray, shares: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
+    """Divide N rows among named splits by iterative stratification (Sechidis et al. 2011, algorithm 1).
+
+    The rarest class is given out first, each of its rows to the split that still lacks most of it, so it
+    works for one label a row and for several. Rows without any label are a class of their own. A class
+    of one row goes to the split with the largest share.
+
+    Args:
+        labels: (N,) class indices or (N, C) multi-hot.
+        shares: split name -> share of the rows, > 0, together 1.
+        seed: of the order in which rows of a class are given out.
+
+    Returns:
+        Split name -> row positions (M,), ascending.
+    """
+    classes_of = _classes_of_rows(labels)
+    rng = random.Random(seed)
+    order = sorted(range(len(classes_of)), key=lambda _row: rng.random())
+    rows_of: dict[int, list[int]] = {}
+    for row in order:
+        for label in classes_of[row]:
+            rows_of.setdefault(label, []).append(row)
+    left = {label: len(rows) for label, rows in rows_of.items()}
+    wanted = {label: [share * len(rows) for share in shares.values()] for label, rows in rows_of.items()}
+    wanted_rows = [share * len(classes_of) for share in shares.values()]
+    chosen = [-1] * len(classes_of)
+    while left:
+        rarest = min(left, key=lambda label: (left[label], label))
+        for row in rows_of[rarest]:
+            if chosen[row] >= 0:
+                continue
+            lack = wanted[rarest]
+            place = max(range(len(shares)), key=lambda split: (lack[split], wanted_rows[split]))
+            chosen[row] = place
+            wanted_rows[place] -= 1
+            for label in classes_of[row]:
+                wanted[label][place] -= 1
+                left[label] -= 1
+        left = {label: count for label, count in left.items() if count > 0}
+    positions = np.array(chosen)
+    return {name: np.flatnonzero(positions == place) for place, name in enumerate(shares)}
+
+
+def assign_rows(
+    rows: Sequence[Row],
+    labels: np.ndarray,
+    given: Set[str],
+    fractions: Mapping[str, float],
+    seed: int,
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the row positions of each split, and which splits were drawn from the training rows.
+
+    Args:
+        rows: N rows, each with the split that its file or split column names.
+        labels: (N,) class indices or (N, C) multi-hot.
+        given: splits that the user gave; the others of `fractions` are drawn.
+        fractions: split name -> share of the training rows to draw; 0 for none.
+        seed: of the draw.
+
+    Raises:
+        UserError: no validation rows are given or drawn, or no training rows are left.
+    """
+    of = np.array([SPLIT_NAMES.index(row.split) for row in rows])
+    members = {name: np.flatnonzero(of == place) for place, name in enumerate(SPLIT_NAMES)}
+    drawn = {name: share for name, share in fractions.items() if name not in given and share > 0}
+    if "validation" not in given and "validation" not in drawn:
+        raise UserError(
+            "data.validation_fraction is 0 and there are no validation rows: set it, or data.files.validation"
+        )
+    if drawn:
+        train_share = 1.0 - sum(drawn.values())
+        if train_share <= 0:
+            raise UserError("data.validation_fraction and data.test_fraction together leave no training rows")
+        pool = members["train"]
+        parts = stratified_split(labels[pool], {"train": train_share, **drawn}, seed)
+        members |= {name: pool[chosen] for name, chosen in parts.items()}
+        empty = [name for name in drawn if not members[name].size]
+        if empty:
+            raise UserError(
+                f"{rows[0].source.path}: {len(pool)} rows are too few to draw {empty[0]} rows from them "
+                f"with data.{empty[0]}_fraction={drawn[empty[0]]}"
+            )
+    if not members["train"].size:
+        raise UserError(f"{rows[0].source.path}: no training rows are left; data.files.train or split_column")
+    kept = {name for name in SPLIT_NAMES if name in given or name in drawn or name == "train"}
+    return {name: chosen for name, chosen in members.items() if name in kept}, list(drawn)
+
+
+def check_classes(
+    rows: Sequence[Row], labels: np.ndarray, members: Mapping[str, np.ndarray], names: Sequence[str]
+) -> list[str]:
+    """Refuse a class that training never sees; name the classes that a split lacks.
+
+    Raises:
+        UserError: a class stands only in validation or test rows.
+    """
+    has = {split: _class_counts(labels[chosen], len(names)) > 0 for split, chosen in members.items()}
+    for split, chosen in members.items():
+        for label in np.flatnonzero(has[split] & ~has["train"])[:1].tolist():
+            holds = labels[chosen] == label if labels.ndim == 1 else labels[chosen, label] == 1
+            raise UserError(
+                f"{rows[chosen[holds][0]].where()}: label {names[label]!r} stands only in {split}, never in "
+                "train; a model cannot learn it: add training rows, or remove these"
+            )
+    warnings = []
+    for split in members:
+        absent = [names[label] for label in np.flatnonzero(~has[split]).tolist()]
+        if absent and len(members[split]):
+            warnings.append(f"{len(absent)} class(es) have no row in {split}: {', '.join(absent[:10])}")
+    look = Counter(strip_invisible(name) for name in names)
+    alike = [name for name in names if look[strip_invisible(name)] > 1]
+    if alike:
+        warnings.append(
+            f"{len(alike)} label names differ only by invisible characters: {', '.join(map(repr, alike[:6]))}"
+        )
+    return warnings
+
+
+def _class_counts(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    return np.bincount(labels, minlength=num_classes) if labels.ndim == 1 else labels.sum(axis=0)
+
+
+def _classes_of_rows(labels: np.ndarray) -> list[list[int]]:
+    if labels.ndim == 1:
+        return [[label] for label in labels.tolist()]
+    without_label = [labels.shape[1]]
+    return [np.flatnonzero(row).tolist() or without_label for row in labels]

@@ -1,0 +1,207 @@
+"""Metrics of one split: pure functions from probabilities and targets to plain numbers.
+
+Counting goes through torchmetrics; the ratios are taken here, in float64, because torchmetrics leaves classes
+that are neither present nor predicted out of its macro averages, while scikit-learn's report over all labels
+counts such a class as 0. All ratios follow scikit-learn with `labels=range(C)` and `zero_division=0`.
+
+Shapes: N rows, C classes. All values are fractions in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from emoji_pred.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TOP_K = (1, 3, 5, 10)
+CALIBRATION_BINS = 15
+
+
+def evaluate(
+    probabilities: Tensor,
+    targets: Tensor,
+    task: str,
+    label_names: Sequence[str],
+    *,
+    threshold: float = 0.5,
+) -> dict[str, Any]:
+    """Every metric of one split as plain JSON values.
+
+    Args:
+        probabilities: (N, C) floats, softmax (multiclass) or sigmoid (multilabel) already applied.
+        targets: (N,) class indices, or (N, C) zeros and ones.
+        task: `multiclass` or `multilabel`.
+        label_names: C names, in class order.
+        threshold: multilabel only: a label is predicted where its probability is greater than this.
+
+    Returns:
+        Both tasks: accuracy, {macro,micro,weighted}_{precision,recall,f1}, ece (expected calibration error,
+        L1, 15 bins of equal width; Guo et al. 2017, eq. 3) and `per_class`, a list in class order of label,
+        precision, recall, f1, support (rows of the class) and predicted (rows given the class).
+        Multiclass: top_1, top_3, top_5, top_10 (k capped at C) and `confusion_matrix` (C x C counts, a row is
+        the true class). Equal probabilities are ranked by class order, the first class wins, so top_1 is
+        accuracy.
+        Multilabel: exact_match, hamming_loss; accuracy is exact_match, as in scikit-learn; ece is that of all
+        N x C label probabilities.
+
+    Raises:
+        ValueError: shapes, label names or values do not fit together.
+        UserError: a probability is not a number, which means that training diverged.
+    """
+    _check(probabilities, targets, task, label_names)
+    scores = probabilities.detach().cpu().double().clamp(0.0, 1.0)
+    truth = targets.detach().cpu().long()
+    if task == "multiclass":
+        return _evaluate_multiclass(scores, truth, label_names)
+    return _evaluate_multilabel(scores, truth, label_names, threshold)
+
+
+def evaluate_epoch(logits: Tensor, targets: Tensor, task: str) -> dict[str, float]:
+    """What is watched while training: macro_f1 and accuracy, equal to those of `evaluate`, in milliseconds.
+
+    Args:
+        logits: (N, C) raw logits; for `multiclass` probabilities give the same result. In `multilabel` a
+            label is predicted where its logit is above 0, a probability above one half.
+        targets: (N,) class indices, or (N, C) zeros and ones.
+        task: `multiclass` or `multilabel`.
+    """
+    if task == "multiclass":
+        confusion = _confusion(logits.argmax(dim=1), targets.long(), logits.shape[1])
+        counts, accuracy = _counts_of_confusion(confusion), int(confusion.diagonal().sum()) / len(targets)
+    else:
+        predicted = logits > 0
+        counts = _multilabel_counts(predicted, targets)
+        accuracy = int((predicted == targets.bool()).all(dim=1).sum()) / len(targets)
+    return {"macro_f1": float(_ratios(*counts)[2].mean()), "accuracy": accuracy}
+
+
+def macro_f1(logits: Tensor, targets: Tensor, task: str) -> float:
+    """Macro F1 alone; arguments as in `evaluate_epoch`."""
+    return evaluate_epoch(logits, targets, task)["macro_f1"]
+
+
+def _evaluate_multiclass(
+    probabilities: Tensor, targets: Tensor, label_names: Sequence[str]
+) -> dict[str, Any]:
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    rows, classes = probabilities.shape
+    confusion = _confusion(probabilities.argmax(dim=1), targets, classes)
+    ranks = _rank_of_target(probabilities, targets)
+    ece = multiclass_calibration_error(probabilities, targets, classes, CALIBRATION_BINS, validate_args=False)
+    return {
+        "accuracy": int(confusion.diagonal().sum()) / rows,
+        **{f"top_{k}": int((ranks < k).sum()) / rows for k in TOP_K},
+        **_summary(*_counts_of_confusion(confusion), label_names),
+        "ece": float(ece),
+        "confusion_matrix": confusion.tolist(),
+    }
+
+
+def _evaluate_multilabel(
+    probabilities: Tensor, targets: Tensor, label_names: Sequence[str], threshold: float
+) -> dict[str, Any]:
+    from torchmetrics.functional.classification import binary_calibration_error
+
+    predicted = probabilities > threshold
+    wrong = predicted != targets.bool()
+    exact_match = int((~wrong.any(dim=1)).sum()) / len(wrong)
+    ece = binary_calibration_error(
+        probabilities.flatten(), targets.flatten(), CALIBRATION_BINS, validate_args=False
+    )
+    return {
+        "accuracy": exact_match,
+        "exact_match": exact_match,
+        "hamming_loss": int(wrong.sum()) / wrong.numel(),
+        **_summary(*_multilabel_counts(predicted, targets), label_names),
+        "ece": float(ece),
+    }
+
+
+def _confusion(predicted: Tensor, targets: Tensor, classes: int) -> Tensor:
+    """(C, C) counts, a row is the true class."""
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+    return multiclass_confusion_matrix(predicted, targets, classes, validate_args=False)
+
+
+def _counts_of_confusion(confusion: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return confusion.diagonal(), confusion.sum(dim=0), confusion.sum(dim=1)
+
+
+def _multilabel_counts(predicted: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    from torchmetrics.functional.classification import multilabel_stat_scores
+
+    columns = multilabel_stat_scores(
+        predicted.long(), targets.long(), predicted.shape[1], average=None, validate_args=False
+    )
+    hits, false_alarms, _, _, support = columns.unbind(dim=1)
+    return hits, hits + false_alarms, support
+
+
+def _rank_of_target(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """(N,) how many classes stand before the true one; equal probabilities stand in class order."""
+    import torch
+
+    own = probabilities.gather(1, targets[:, None])
+    earlier = torch.arange(probabilities.shape[1])[None, :] < targets[:, None]
+    return ((probabilities > own) | ((probabilities == own) & earlier)).sum(dim=1)
+
+
+def _ratios(hits: Tensor, predicted: Tensor, support: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Precision, recall and F1 from counts of any one shape; 0 where the denominator is 0."""
+    precision = hits.double() / predicted.clamp(min=1)
+    recall = hits.double() / support.clamp(min=1)
+    f1 = 2 * hits.double() / (predicted + support).clamp(min=1)
+    return precision, recall, f1
+
+
+def _summary(hits: Tensor, predicted: Tensor, support: Tensor, label_names: Sequence[str]) -> dict[str, Any]:
+    per_class = _ratios(hits, predicted, support)
+    micro = _ratios(hits.sum(), predicted.sum(), support.sum())
+    weights = support.double() / support.sum().clamp(min=1)
+    result: dict[str, Any] = {}
+    for name, values, pooled in zip(("precision", "recall", "f1"), per_class, micro, strict=True):
+        result[f"macro_{name}"] = float(values.mean())
+        result[f"micro_{name}"] = float(pooled)
+        result[f"weighted_{name}"] = float((values * weights).sum())
+    columns = [column.tolist() for column in (*per_class, support, predicted)]
+    keys = ("label", "precision", "recall", "f1", "support", "predicted")
+    result["per_class"] = [
+        dict(zip(keys, row, strict=True)) for row in zip(label_names, *columns, strict=True)
+    ]
+    return result
+
+
+def _check(probabilities: Tensor, targets: Tensor, task: str, label_names: Sequence[str]) -> None:
+    if probabilities.ndim != 2 or 0 in probabilities.shape:
+        raise ValueError(f"probabilities must be (N, C) and not empty, got {tuple(probabilities.shape)}")
+    rows, classes = probabilities.shape
+    wanted = {"multiclass": (rows,), "multilabel": (rows, classes)}.get(task)
+    if wanted is None:
+        raise ValueError(f"unknown task {task!r}")
+    if tuple(targets.shape) != wanted:
+        raise ValueError(f"{task} targets must be {wanted}, got {tuple(targets.shape)}")
+    if len(label_names) != classes:
+        raise ValueError(f"{classes} classes but {len(label_names)} label names")
+    highest = classes - 1 if task == "multiclass" else 1
+    if int(targets.min()) < 0 or int(targets.max()) > highest:
+        raise ValueError(f"{task} targets must lie in 0..{highest}")
+    _check_values(probabilities)
+
+
+def _check_values(probabilities: Tensor) -> None:
+    bad = ~probabilities.isfinite().all(dim=1)
+    if bool(bad.any()):
+        row = int(bad.int().argmax())
+        raise UserError(
+            f"the prediction of row {row} is not a number: training diverged; "
+            "lower model.optimizer.lr or set model.gradient_clip"
+        )
+    # Rounding in half precision may leave [0, 1] by a little; logits leave it by far.
+    if float(probabilities.min()) < -1e-2 or float(probabilities.max()) > 1 + 1e-2:
+        raise ValueError("probabilities must lie in [0, 1]: apply softmax or sigmoid to logits first")

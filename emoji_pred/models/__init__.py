@@ -1,0 +1,1 @@
+"""Networks: one family per file, token ids and mask in, raw logits out."""

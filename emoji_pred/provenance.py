@@ -1,0 +1,66 @@
+"""Where a result comes from: versions, code revision, machine in general terms, memory."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import resource
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "torch", "lightning", "torchmetrics", "transformers", "tokenizers", "peft", "hydra-core", "nltk", "numpy", "pyarrow",
+)  # fmt: skip
+
+
+def environment() -> dict[str, Any]:
+    """Plain values that say with what and where a run was made; no path and no name of a machine."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "code": code_revision(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "machine": {"system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count(), **_device()},
+    }
+
+
+def code_revision() -> dict[str, Any]:
+    """The git commit of this code and whether the checkout had changes; None where there is no git."""
+    root = Path(__file__).resolve().parents[1]
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        # Only what can alter numbers: code and configuration, not reports or notes.
+        dirty = bool(_git(root, "status", "--porcelain", "--", "emoji_pred", "conf", "train.py"))
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": commit, "dirty": dirty}
+
+
+def peak_memory_mb() -> int:
+    """The largest resident memory of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024**2 if sys.platform == "darwin" else 1024))
+
+
+def _device() -> dict[str, Any]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return {"device": "cpu", "threads": torch.get_num_threads()}
+    return {"device": torch.cuda.get_device_name(0), "gpu_peak_mb": torch.cuda.max_memory_allocated() // 1024**2}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

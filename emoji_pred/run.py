@@ -1,0 +1,127 @@
+"""The whole life of a run, from a configuration to a directory of results."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emoji_pred import config as configuration
+from emoji_pred import runs
+from emoji_pred.errors import UserError
+from emoji_pred.provenance import environment, peak_memory_mb
+
+if TYPE_CHECKING:
+    from emoji_pred.data.corpus import Corpus
+    from emoji_pred.tokenizers import Tokenized
+
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left: its result file's content, where it lies, and whether it was there before."""
+
+    result: dict[str, Any]
+    directory: Path
+    found: bool
+
+
+def run(config: Options, overrides: list[str] | None = None) -> RunResult:
+    """Train and evaluate one configuration, or find it finished.
+
+    Args:
+        config: the resolved configuration as plain values.
+        overrides: what the user typed, kept in the result.
+
+    Raises:
+        UserError: for anything the user can mend, before training wherever it can be known.
+    """
+    started = time.monotonic()
+    settings = configuration.check(config)
+    parts = runs.identity(config, _file_blob_ids(config["data"]))
+    name = runs.run_hash(parts)
+    runs_dir = configuration.expand(settings.runs_dir)
+    finished = runs.read_finished(runs_dir / name)
+    if finished is not None and not settings.force:
+        return RunResult(finished, runs_dir / name, found=True)
+
+    configuration.check_arguments(config)
+    configuration.check_hardware(settings.trainer)
+    directory = runs.prepare_directory(runs_dir, name)
+    corpus = _load_corpus(config)
+    configuration.check_loss(config, corpus.task)
+    tokenized = _tokenize(config, corpus)
+
+    from emoji_pred.training import train_and_evaluate
+
+    outcome = train_and_evaluate(config, corpus, tokenized, directory, name)
+    if outcome is None:  # a helper process of a distributed run: the first process writes the result
+        raise SystemExit(0)
+    result = {
+        "schema": runs.RESULT_SCHEMA,
+        "status": "finished",
+        "run": name,
+        "overrides": [item for item in overrides or [] if not item.split("=")[0].endswith("_dir")],
+        "config": {key: value for key, value in config.items() if not key.endswith("_dir")},
+        "task": corpus.task,
+        "label_names": list(corpus.label_names),
+        **outcome.figures,
+        "wall_seconds": round(time.monotonic() - started, 2),
+        "peak_memory_mb": peak_memory_mb(),
+        "provenance": {
+            "identity": parts,
+            "corpus": corpus.provenance,
+            "rows": {split: len(rows.texts) for split, rows in corpus.splits.items()},
+            "vocabulary": tokenized.vocab_size,
+            "warnings": list(corpus.warnings),
+            **environment(),
+        },
+    }
+    runs.write_predictions(directory / runs.PREDICTIONS, outcome.predictions)
+    os.replace(outcome.checkpoint, directory / runs.CHECKPOINT)
+    # Written last: a result names the digests of the files beside it, and without them it does not count.
+    result["files"] = {file: runs.file_digest(directory / file) for file in (runs.PREDICTIONS, runs.CHECKPOINT)}
+    runs.write_json(directory / runs.RESULT, result)
+    outcome.log_evaluation(result)
+    return RunResult(result, directory, found=False)
+
+
+def _file_blob_ids(data: Options) -> dict[str, str]:
+    if data["name"] != "text_files":
+        return {}
+    from emoji_pred.data.sources import git_blob_id_of_file
+    from emoji_pred.data.text_files import local_files
+
+    # In the order of the options: which file is the training file matters.
+    return {f"{place}": git_blob_id_of_file(path) for place, path in enumerate(local_files(data))}
+
+
+def _load_corpus(config: Options) -> Corpus:
+    from emoji_pred.data.prepare import load_corpus
+
+    corpus = load_corpus(config["data"], configuration.expand(config["data_dir"]))
+    for needed in ("train", "validation"):
+        if needed not in corpus.splits:
+            raise UserError(f"data={config['data']['name']} has no {needed} split; give its file or draw one")
+    for message in corpus.warnings:
+        warnings.warn(message, stacklevel=2)
+    return corpus
+
+
+def _tokenize(config: Options, corpus: Corpus) -> Tokenized:
+    from emoji_pred.progress import chunks
+    from emoji_pred.tokenizers import tokenize
+
+    return tokenize(
+        {split: rows.texts for split, rows in corpus.splits.items()},
+        config["model"]["tokenizer"],
+        config["encoder"],
+        configuration.expand(config["cache_dir"]),
+        functools.partial(chunks, config["trainer"]["progress"]),
+    )

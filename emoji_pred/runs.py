@@ -1,0 +1,182 @@
+"""Runs on disk: what a run is called, where it lies, and how its files are written and read."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from emoji_pred.errors import UserError
+
+# Raise it when a change of the code alters the numbers of an unchanged configuration.
+IDENTITY_VERSION = 1
+RESULT_SCHEMA = 1
+RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
+
+
+def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dict[str, Any]:
+    """Everything that determines a run's numbers, as plain values.
+
+    Hardware, directories and loggers are left out: they do not change the result. The encoder counts only
+    for models that read its tokens.
+
+    Args:
+        config: the resolved configuration.
+        file_blob_ids: git blob ids of a user's own data files; pinned files carry theirs in `config["data"]`.
+    """
+    model = config["model"]
+    parts = {
+        "version": IDENTITY_VERSION,
+        "data": config["data"],
+        "files": dict(file_blob_ids),
+        "model": model,
+        "encoder": config["encoder"] if model["tokenizer"]["kind"] == "encoder" else None,
+        "loss": config["loss"],
+        "alpha": config["alpha"],
+        "seed": config["seed"],
+        "bucket_batches": config["bucket_batches"],
+        "precision": config["trainer"]["precision"],
+        "max_steps": config["trainer"]["max_steps"],
+    }
+    if file_blob_ids:  # a user's file is known by its content, not by where it lies
+        parts["data"] = {key: value for key, value in config["data"].items() if key != "files"}
+    return parts
+
+
+def run_hash(parts: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits that name a run: the SHA-256 of its identity in canonical JSON."""
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def prepare_directory(runs_dir: Path, name: str) -> Path:
+    """Create a run's directory, or raise `UserError` where nothing can be written."""
+    directory = runs_dir / name
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {directory}: {error.strerror}; set runs_dir=DIRECTORY or EMOJI_PRED_RUNS "
+            "to a directory you can write to"
+        ) from error
+    return directory
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file so that a kill at any moment leaves either the old one or the new one.
+
+    The bytes go to a temporary file beside it, are synced to disk, and take its name at the end.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+        _sync_directory(path.parent)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise UserError(
+                f"cannot write {path}: {error.strerror}; make room or set another directory and start the "
+                "same command again (what was there before is untouched)"
+            ) from error
+        raise
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a file by `value` as readable JSON (emoji as themselves)."""
+    with replace_file(path) as stream:
+        stream.write(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_predictions(path: Path, predictions: Mapping[str, tuple[list[str], np.ndarray, np.ndarray]]) -> None:
+    """Store predictions in one Parquet file.
+
+    Args:
+        path: the file.
+        predictions: for each split: row ids (N,), targets (N,) or (N, C), probabilities (N, C) float32.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = []
+    for split, (row_ids, targets, probabilities) in predictions.items():
+        target_column = (
+            pa.array(targets.astype(np.int16))
+            if targets.ndim == 1
+            else pa.FixedSizeListArray.from_arrays(pa.array(targets.astype(np.uint8).ravel()), targets.shape[1])
+        )
+        flat = pa.array(np.ascontiguousarray(probabilities, dtype=np.float32).ravel())
+        columns = {
+            "split": pa.array([split] * len(row_ids)).dictionary_encode(),
+            "row_id": pa.array(row_ids),
+            "target": target_column,
+            "probabilities": pa.FixedSizeListArray.from_arrays(flat, probabilities.shape[1]),
+        }
+        tables.append(pa.table(columns))
+    buffer = io.BytesIO()
+    pq.write_table(pa.concat_tables(tables).unify_dictionaries(), buffer, compression="zstd")
+    with replace_file(path) as stream:
+        stream.write(buffer.getbuffer())
+
+
+def read_predictions(path: Path) -> dict[str, tuple[list[str], np.ndarray, np.ndarray]]:
+    """Read what `write_predictions` wrote: for each split row ids, targets and probabilities."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    splits = np.asarray(table["split"].cast("string").to_pylist())
+    row_ids = table["row_id"].to_pylist()
+    targets, probabilities = (_column(table[name]) for name in ("target", "probabilities"))
+    result = {}
+    for split in dict.fromkeys(splits.tolist()):
+        rows = np.flatnonzero(splits == split)
+        result[split] = ([row_ids[row] for row in rows], targets[rows], probabilities[rows])
+    return result
+
+
+def _column(column: Any) -> np.ndarray:
+    array = column.combine_chunks()
+    if not hasattr(array, "flatten") or not hasattr(array.type, "list_size"):
+        return array.to_numpy(zero_copy_only=False).astype(np.int64)
+    return array.flatten().to_numpy(zero_copy_only=False).reshape(-1, array.type.list_size)
+
+
+def read_finished(directory: Path) -> dict[str, Any] | None:
+    """The result of a finished run, or None where there is none or its files are not those it names."""
+    try:
+        result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+        intact = result["schema"] == RESULT_SCHEMA and result["status"] == "finished"
+        digests = result["files"]
+        intact = intact and all(file_digest(directory / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return result if intact else None

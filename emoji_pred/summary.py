@@ -1,0 +1,181 @@
+"""What a user reads when a run or a sweep has ended: tables on the terminal, plain text in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_WIDTH = 120  # columns where there is no terminal to ask
+NARROW = 80  # below this, only the columns that matter most
+METRICS = {
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "accuracy": "accuracy",
+    "top_3": "top 3",
+    "top_5": "top 5",
+    "top_10": "top 10",
+    "hamming_loss": "Hamming loss",
+    "ece": "calibration error",
+}
+
+
+def print_summary(
+    result: Mapping[str, Any], directory: Path | str | None = None, stream: TextIO | None = None
+) -> None:
+    """Print a run: what it is, where it lies, its metrics, and the report of each class.
+
+    Args:
+        result: the content of `result.json`.
+        directory: the run's directory.
+        stream: where to print; standard output by default.
+    """
+    console = _console(stream)
+    shown = [split for split in ("validation", "test") if result.get(split)]
+    console.print()
+    for line in _heading(result, directory or result.get("directory")):
+        console.print(Text(line), soft_wrap=True)
+    console.print()
+    console.print(_metric_table(result, shown))
+    console.print()
+    console.print(_class_table(result[shown[-1]]["per_class"], shown[-1], console.width < NARROW))
+
+
+def print_runs(results: Sequence[Mapping[str, Any]], stream: TextIO | None = None) -> None:
+    """Print the runs of a sweep as one table, then the errors of those that failed.
+
+    Args:
+        results: for each run the content of its `result.json` with `overrides` and `directory`, or, for one
+            that failed, `status`, `error` and `overrides`.
+        stream: where to print; standard output by default.
+    """
+    console = _console(stream)
+    directories = [Path(result["directory"]) for result in results if result.get("directory")]
+    parents = {directory.parent for directory in directories}
+    narrow = console.width < NARROW
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
+    table.add_column("run", overflow="fold")
+    for header in _run_cells({}, narrow):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("directory", overflow="fold")
+    for result, name in zip(results, _names(results), strict=True):
+        place = _place(result, len(parents) == 1)
+        table.add_row(Text(name), *_run_cells(result, narrow).values(), Text(place))
+    console.print()
+    console.print(table)
+    if len(parents) == 1:
+        console.print(Text(f"The runs lie in {parents.pop()}"), soft_wrap=True)
+    for result, name in zip(results, _names(results), strict=True):
+        if result.get("error"):
+            console.print(Text(f"{name}: {result['error']}"), soft_wrap=True)
+
+
+def _console(stream: TextIO | None) -> Console:
+    stream = stream or sys.stdout
+    # A terminal or pipe that cannot show an emoji gets a question mark, not a crash at the end of a training.
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+    console = Console(file=stream, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(file=stream, highlight=False, emoji=False, width=PLAIN_WIDTH)
+    return console
+
+
+def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[str]:
+    config, parameters = result.get("config") or {}, result.get("parameters") or {}
+    groups = [
+        f"{group}={config[group]['name']}"
+        for group in ("data", "model", "encoder", "loss", "alpha")
+        if isinstance(config.get(group), Mapping) and config[group].get("name") and _counts(group, config)
+    ]
+    lines = [f"run {result['run']}: {' '.join(groups)}".rstrip(": ")]
+    if directory:
+        lines.append(f"directory: {directory}")
+    facts = []
+    if result.get("wall_seconds") is not None:
+        facts.append(f"time {_duration(result['wall_seconds'])}")
+    if result.get("peak_memory_mb") is not None:
+        facts.append(f"peak memory {result['peak_memory_mb']:,.0f} MB")
+    if parameters:
+        facts.append(f"parameters {parameters['total']:,} ({parameters['trainable']:,} trained)")
+    if result.get("best_epoch") is not None:
+        facts.append(f"best epoch {result['best_epoch'] + 1} of {len(result.get('curves') or [])}")
+    return [*lines, ", ".join(facts)] if facts else lines
+
+
+def _counts(group: str, config: Mapping[str, Any]) -> bool:
+    """The encoder is part of a run only where the model reads its tokens."""
+    tokenizer = (config.get("model") or {}).get("tokenizer") or {}
+    return group != "encoder" or tokenizer.get("kind") == "encoder"
+
+
+def _metric_table(result: Mapping[str, Any], splits: Sequence[str]) -> Table:
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
+    table.add_column("")
+    for split in splits:
+        table.add_column(split, justify="right", no_wrap=True)
+    for name, words in METRICS.items():
+        values = [result[split].get(name) for split in splits]
+        if any(value is not None for value in values):
+            table.add_row(words, *map(_number, values))
+    return table
+
+
+def _class_table(rows: Sequence[Mapping[str, Any]], split: str, narrow: bool) -> Table:
+    """The label stands last: terminals disagree on an emoji's width, and Arabic script runs to the left."""
+    table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
+    ratios = {"f1": "F1"} if narrow else {"precision": "precision", "recall": "recall", "f1": "F1"}
+    for header in (*ratios.values(), "rows", "predicted"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column(f"{split} class", overflow="fold")
+    for row in rows:
+        cells = [_number(row[key]) for key in ratios]
+        table.add_row(*cells, f"{row['support']:,}", f"{row['predicted']:,}", Text(str(row["label"])))
+    return table
+
+
+def _run_cells(result: Mapping[str, Any], narrow: bool) -> dict[str, str]:
+    """The columns of a run between its name and its directory, by header."""
+    validation, test = result.get("validation") or {}, result.get("test") or {}
+    seconds = result.get("wall_seconds")
+    cells = {
+        "status": str(result.get("status", "")),
+        "validation\nmacro F1": _number(validation.get("macro_f1")),
+        "test\nmacro F1": _number(test.get("macro_f1")),
+        "test\naccuracy": _number(test.get("accuracy")),
+        "time": "" if seconds is None else _duration(seconds),
+    }
+    return {"status": cells["status"], "test\nmacro F1": cells["test\nmacro F1"]} if narrow else cells
+
+
+def _names(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The overrides in which the runs of a sweep differ; all of them where there is nothing to compare."""
+    overrides = [[str(item) for item in result.get("overrides") or []] for result in results]
+    shared = set.intersection(*map(set, overrides)) if len(overrides) > 1 else set()
+    names = [" ".join(item for item in items if item not in shared) for items in overrides]
+    return [name or " ".join(items) or "defaults" for name, items in zip(names, overrides, strict=True)]
+
+
+def _place(result: Mapping[str, Any], one_parent: bool) -> str:
+    directory = result.get("directory")
+    if not directory:
+        return ""
+    return Path(directory).name if one_parent else str(directory)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,1 @@
+"""The bundled tokenizer of encoder=tiny, trained on the bundled sample corpora."""

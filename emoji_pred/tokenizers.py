@@ -1,0 +1,284 @@
+"""From texts to ragged token ids: a word vocabulary or a pretrained encoder's tokenizer, cached on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+CACHE_VERSION = 1
+Progress = Callable[[Sequence[Any], str], Any]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Sequences of different lengths in one array: row i is `ids[offsets[i]:offsets[i + 1]]`.
+
+    Attributes:
+        ids: (total tokens,) int32.
+        offsets: (N + 1,) int64.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Sequence[int]]) -> Ragged:
+        """Pack sequences of ids."""
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum([len(row) for row in rows], out=offsets[1:])
+        ids = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(offsets[-1]))
+        return cls(ids, offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+
+class Tokenizer(Protocol):
+    """Texts in, rows of token ids out; every row has at least one token."""
+
+    pad_id: int
+    vocab_size: int
+
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        """Token ids of each text, truncated to the tokenizer's limit."""
+
+    def state(self) -> dict[str, Any]:
+        """Plain values from which the tokenizer can be built again."""
+
+
+class WordTokenizer:
+    """NLTK's TweetTokenizer and a vocabulary; id 0 is padding, 1 is any unknown word.
+
+    Args:
+        words: the vocabulary after the two special tokens, the most frequent first.
+        max_tokens: longer texts are cut on the right.
+        lowercase: fold case before looking up (emoticons keep theirs).
+    """
+
+    pad_id, unknown_id = 0, 1
+
+    def __init__(self, words: Sequence[str], max_tokens: int, lowercase: bool) -> None:
+        from nltk.tokenize import TweetTokenizer
+
+        self.words, self.max_tokens, self.lowercase = list(words), max_tokens, lowercase
+        # Only words are looked up: a tweet that spells out a special token's name is unknown, not padding.
+        self._ids = {word: index for index, word in enumerate(self.words, start=2)}
+        self._split = TweetTokenizer(preserve_case=not lowercase).tokenize
+
+    @classmethod
+    def train(
+        cls,
+        texts: Sequence[str],
+        *,
+        max_tokens: int = 64,
+        min_count: int = 1,
+        max_size: int | None = None,
+        lowercase: bool = False,
+    ) -> WordTokenizer:
+        """Build the vocabulary of `texts`: words seen `min_count` times or more, at most `max_size` of them."""
+        tokenizer = cls([], max_tokens, lowercase)
+        counts = Counter(chain.from_iterable(map(tokenizer._split, texts)))
+        # Ties are broken by the word itself, so that the order of the rows does not matter.
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        words = [word for word, count in ranked if count >= min_count][:max_size]
+        return cls(words, max_tokens, lowercase)
+
+    @property
+    def vocab_size(self) -> int:
+        """Words and the two special tokens."""
+        return len(self._ids) + 2
+
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        """Token ids of each text; a text without a token becomes one unknown word."""
+        look_up, unknown, split, limit = self._ids.get, self.unknown_id, self._split, self.max_tokens
+        return Ragged.from_rows(
+            [[look_up(word, unknown) for word in split(text)[:limit]] or [unknown] for text in texts]
+        )
+
+    def state(self) -> dict[str, Any]:
+        """The vocabulary and the settings."""
+        return {"kind": "words", "words": self.words, "max_tokens": self.max_tokens, "lowercase": self.lowercase}
+
+
+class EncoderTokenizer:
+    """A pretrained encoder's own tokenizer, with the encoder's normalisation, prefix and truncation side.
+
+    Args:
+        encoder: the `encoder` config group.
+        max_tokens: limit with special tokens; None takes the encoder's own.
+    """
+
+    def __init__(self, encoder: Mapping[str, Any], max_tokens: int | None) -> None:
+        from emoji_pred.pretrained import load_fast_tokenizer
+
+        self.encoder, self.max_tokens = dict(encoder), max_tokens or int(encoder["max_tokens"])
+        self._tokenizer = load_fast_tokenizer(encoder)
+        self._tokenizer.truncation_side = encoder["truncation_side"]
+        self.pad_id = int(self._tokenizer.pad_token_id)
+        self.vocab_size = len(self._tokenizer)
+
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        """Token ids of each text with the encoder's special tokens."""
+        if self.encoder["normalise"] == "tweet":
+            from emoji_pred.text import normalise_tweet
+
+            texts = [normalise_tweet(text) for text in texts]
+        prefix = self.encoder["prefix"]
+        encoded = self._tokenizer([prefix + text for text in texts], truncation=True, max_length=self.max_tokens)
+        return Ragged.from_rows([row or [self._tokenizer.unk_token_id] for row in encoded["input_ids"]])
+
+    def state(self) -> dict[str, Any]:
+        """The encoder that names the tokenizer, and the limit."""
+        return {"kind": "encoder", "encoder": self.encoder, "max_tokens": self.max_tokens}
+
+
+def from_state(state: Mapping[str, Any]) -> Tokenizer:
+    """Build a tokenizer again from its `state()`."""
+    if state["kind"] == "words":
+        return WordTokenizer(state["words"], state["max_tokens"], state["lowercase"])
+    return EncoderTokenizer(state["encoder"], state["max_tokens"])
+
+
+@dataclass(frozen=True)
+class Tokenized:
+    """The token ids of every split and what a network must know of their vocabulary."""
+
+    splits: dict[str, Ragged]
+    vocab_size: int
+    pad_id: int
+    state: dict[str, Any]
+    cached: bool
+
+
+def tokenize(
+    texts: Mapping[str, Sequence[str]],
+    options: Mapping[str, Any],
+    encoder: Mapping[str, Any],
+    cache_dir: Path,
+    progress: Progress = lambda chunks, _: chunks,
+) -> Tokenized:
+    """Token ids of all splits, from the cache where the same texts were tokenized the same way before.
+
+    Args:
+        texts: cleaned texts of each split; the vocabulary is built on `train`.
+        options: the `tokenizer` part of the model's config.
+        encoder: the `encoder` config group; looked at only for `kind: encoder`.
+        cache_dir: the cache lies in `tokens/<key>/` below it, the key covering texts, options and versions.
+        progress: wraps the list of chunks to be tokenized, for a progress bar.
+    """
+    key = _cache_key(texts, options, encoder)
+    directory = cache_dir / "tokens" / key
+    cached = _read_cache(directory)
+    if cached is not None:
+        return cached
+    try:
+        from filelock import FileLock
+
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory.with_suffix(".lock")):
+            cached = _read_cache(directory)  # another process may have built it while this one waited
+            if cached is not None:
+                return cached
+            tokenized = _tokenize(texts, options, encoder, progress)
+            _write_cache(directory, tokenized)
+    except OSError as error:
+        warnings.warn(f"token cache {directory.parent} cannot be written ({error.strerror}); not cached", stacklevel=2)
+        tokenized = _tokenize(texts, options, encoder, progress)
+    return tokenized
+
+
+def _tokenize(
+    texts: Mapping[str, Sequence[str]], options: Mapping[str, Any], encoder: Mapping[str, Any], progress: Progress
+) -> Tokenized:
+    tokenizer: Tokenizer
+    if options["kind"] == "words":
+        settings = {name: value for name, value in options.items() if name != "kind"}
+        settings["max_tokens"] = settings["max_tokens"] or 64
+        tokenizer = WordTokenizer.train(texts["train"], **settings)
+    else:
+        tokenizer = EncoderTokenizer(encoder, options["max_tokens"])
+    splits = {}
+    for split, rows in texts.items():
+        chunks = [rows[start : start + 1000] for start in range(0, len(rows), 1000)]
+        parts = [tokenizer.encode(chunk) for chunk in progress(chunks, f"tokenizing {split}")]
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        splits[split] = Ragged(np.concatenate([part.ids for part in parts]), offsets)
+    return Tokenized(splits, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.state(), cached=False)
+
+
+def _cache_key(texts: Mapping[str, Sequence[str]], options: Mapping[str, Any], encoder: Mapping[str, Any]) -> str:
+    uses_encoder = options["kind"] == "encoder"
+    package = "tokenizers" if uses_encoder else "nltk"
+    settings = {
+        "version": CACHE_VERSION,
+        package: importlib.metadata.version(package),
+        "options": dict(options),
+        "encoder": dict(encoder) if uses_encoder else None,
+    }
+    digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
+    for split, rows in texts.items():
+        digest.update(f"{split}\0{len(rows)}\0".encode())
+        # The lengths stand first: texts may hold any separator.
+        digest.update(np.fromiter(map(len, rows), dtype=np.int64, count=len(rows)).tobytes())
+        digest.update("".join(rows).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _write_cache(directory: Path, tokenized: Tokenized) -> None:
+    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+    try:
+        for split, rows in tokenized.splits.items():
+            np.save(temporary / f"{split}.ids.npy", rows.ids)
+            np.save(temporary / f"{split}.offsets.npy", rows.offsets)
+        meta = {
+            "splits": list(tokenized.splits),
+            "vocab_size": tokenized.vocab_size,
+            "pad_id": tokenized.pad_id,
+            "state": tokenized.state,
+        }
+        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        digests = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
+        (temporary / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
+        if directory.exists():  # corrupt, or it would have been read
+            shutil.rmtree(directory)
+        os.replace(temporary, directory)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _read_cache(directory: Path) -> Tokenized | None:
+    try:
+        digests = json.loads((directory / "digests.json").read_text(encoding="utf-8"))
+        if any(_digest(directory / name) != digest for name, digest in digests.items()):
+            return None
+        meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
+        splits = {
+            split: Ragged(np.load(directory / f"{split}.ids.npy"), np.load(directory / f"{split}.offsets.npy"))
+            for split in meta["splits"]
+        }
+        return Tokenized(splits, meta["vocab_size"], meta["pad_id"], meta["state"], cached=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+        return None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "blake2b").hexdigest()

@@ -1,0 +1,250 @@
+"""Fit a network, choose the checkpoint on validation, evaluate it: everything of a run that needs torch."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emoji_pred import runs
+from emoji_pred.without_transformers import without_transformers
+
+with without_transformers():
+    import lightning.pytorch as pl
+    from lightning.fabric.plugins.io import TorchCheckpointIO
+    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from emoji_pred import config as configuration
+from emoji_pred.batches import Batches, epoch_batches, padded_fraction
+from emoji_pred.classifier import Classifier
+from emoji_pred.data.corpus import Corpus
+from emoji_pred.loggers import build_logger, log_evaluation
+from emoji_pred.metrics import evaluate
+from emoji_pred.optimizers import build_optimizer, build_scheduler
+from emoji_pred.progress import callbacks
+from emoji_pred.tokenizers import Tokenized
+
+Options = Mapping[str, Any]
+CANDIDATE = "candidate"  # the best checkpoint of a run that is not finished
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training and evaluation leave for the run's result.
+
+    Attributes:
+        figures: parameters, curves, best epoch, validation and test metrics, padding.
+        predictions: of each evaluated split: row ids, targets, probabilities (N, C) float32.
+        checkpoint: the file of the best checkpoint.
+        log_evaluation: hands the finished result to the loggers.
+    """
+
+    figures: dict[str, Any]
+    predictions: dict[str, tuple[list[str], np.ndarray, np.ndarray]]
+    checkpoint: Path
+    log_evaluation: Callable[[dict[str, Any]], None]
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints beside their place, syncs them, then renames."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Replace the checkpoint at `path` by `checkpoint`."""
+        with runs.replace_file(Path(path)) as stream:
+            torch.save(checkpoint, stream)
+
+
+def train_and_evaluate(
+    config: Options, corpus: Corpus, tokenized: Tokenized, directory: Path, name: str
+) -> Outcome | None:
+    """Train, then evaluate the best checkpoint on validation and test.
+
+    Returns:
+        None in the helper processes of a distributed run.
+    """
+    _quiet_libraries()
+    if config["trainer"]["threads"]:
+        torch.set_num_threads(config["trainer"]["threads"])
+    pl.seed_everything(config["seed"], workers=True, verbose=False)
+    classifier = build_classifier(config, corpus, tokenized)
+    batches = build_batches(config, corpus, tokenized)
+    loggers = build_logger(config["logger"], directory, name, dict(config))
+    trainer = build_trainer(config, directory, loggers, batches_an_epoch=len(batches.train_dataloader()))
+    trainer.fit(classifier, datamodule=batches)
+
+    checkpoint = directory / f"{CANDIDATE}.ckpt"
+    best = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    classifier.load_state_dict(best["state_dict"])
+    figures: dict[str, Any] = {
+        "parameters": _count_parameters(classifier.network),
+        "best_epoch": best["epoch"],
+        "curves": [{key.replace("/", "_"): value for key, value in row.items()} for row in classifier.curves],
+        "padding": _padding(config, batches),
+        "validation": None,
+        "test": None,
+    }
+    predictions = {}
+    for split in ("validation", "test"):
+        if split in corpus.splits:
+            figures[split], predictions[split] = _evaluate_split(trainer, classifier, batches, corpus, split)
+    if not trainer.is_global_zero:
+        return None
+    finish = functools.partial(log_evaluation, loggers, predictions=predictions)
+    return Outcome(figures, predictions, checkpoint, finish)
+
+
+def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> Classifier:
+    """Network, loss with class weights of the training split, and optimizer, as the configuration says."""
+    model = config["model"]
+    counts = corpus.class_counts("train")
+    weights = configuration.instantiate(config["alpha"], class_counts=counts)
+    loss = configuration.instantiate(config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32))
+    encoder = None
+    if model["tokenizer"]["kind"] == "encoder":
+        from emoji_pred.pretrained import load_encoder
+
+        encoder = load_encoder(config["encoder"])
+    network: nn.Module = configuration.instantiate(
+        model["network"],
+        vocab_size=tokenized.vocab_size,
+        num_classes=corpus.num_classes,
+        pad_id=tokenized.pad_id,
+        encoder=encoder,
+    )
+    schedule = model["scheduler"]
+    return Classifier(
+        network,
+        loss,
+        corpus.task,
+        functools.partial(
+            build_optimizer, options=model["optimizer"], embedding_updates=model["embedding_updates"]
+        ),
+        (lambda optimizer, steps: build_scheduler(optimizer, schedule, steps)) if schedule else None,
+        {
+            "model": {key: model[key] for key in ("name", "network", "tokenizer")},
+            "encoder": config["encoder"] if encoder is not None else None,
+            "task": corpus.task,
+            "label_names": list(corpus.label_names),
+            "tokenizer": tokenized.state,
+        },
+    )
+
+
+def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batches:
+    """The data module of a run."""
+    model = config["model"]
+    targets = {
+        split: rows.labels if rows.labels.ndim == 1 else rows.labels.astype(np.float32)
+        for split, rows in corpus.splits.items()
+    }
+    return Batches(
+        tokenized.splits,
+        targets,
+        tokenized.pad_id,
+        model["batch_size"] // model["accumulate"],
+        config["bucket_batches"],
+        config["seed"],
+    )
+
+
+def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epoch: int) -> pl.Trainer:
+    """Lightning's Trainer with the callbacks that select the checkpoint and stop early.
+
+    Args:
+        config: the resolved configuration.
+        directory: of the run.
+        loggers: Lightning loggers, or False.
+        batches_an_epoch: training batches of an epoch.
+    """
+    model, hardware = config["model"], config["trainer"]
+    batch_limit = (hardware["max_steps"] or batches_an_epoch) * model["accumulate"]
+    several = hardware["devices"] * hardware["num_nodes"] > 1
+    select = ModelCheckpoint(
+        dirpath=directory,
+        filename=CANDIDATE,
+        monitor="val/macro_f1",
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
+    extra: list[pl.Callback] = [select, *callbacks(hardware["progress"])]
+    if model["early_stopping"]:
+        monitor = model["early_stopping"]["monitor"]
+        mode = "min" if monitor == "val/loss" else "max"
+        extra.append(EarlyStopping(monitor, patience=model["early_stopping"]["patience"], mode=mode))
+    # Slower fills of fresh memory with NaN only help to find bugs in torch itself.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    return pl.Trainer(
+        default_root_dir=directory,
+        accelerator=hardware["accelerator"],
+        devices=hardware["devices"],
+        num_nodes=hardware["num_nodes"],
+        strategy="ddp" if several else "auto",
+        precision=hardware["precision"],
+        deterministic=True if hardware["accelerator"] == "cpu" else "warn",
+        max_epochs=model["max_epochs"],
+        max_steps=hardware["max_steps"] or -1,
+        # A trial shorter than an epoch is an epoch of its own, so that it is validated and leaves a checkpoint.
+        limit_train_batches=min(batch_limit, batches_an_epoch),
+        accumulate_grad_batches=model["accumulate"],
+        gradient_clip_val=model["gradient_clip"],
+        logger=loggers,
+        callbacks=extra,
+        plugins=[SafeCheckpointIO()],
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=any(type(callback).__name__ == "TQDMProgressBar" for callback in extra),
+        log_every_n_steps=50,
+    )
+
+
+def _evaluate_split(
+    trainer: pl.Trainer, classifier: Classifier, batches: Batches, corpus: Corpus, split: str
+) -> tuple[dict[str, Any], tuple[list[str], np.ndarray, np.ndarray]]:
+    trainer.predict(classifier, batches.evaluation_dataloader(split), return_predictions=False)
+    _, logits, targets = classifier.predictions()
+    probabilities = probabilities_of(logits, corpus.task)
+    metrics = evaluate(probabilities, targets.long(), corpus.task, corpus.label_names)
+    metrics["loss"] = classifier.mean_loss(logits, targets)
+    rows = corpus.splits[split]
+    return metrics, (list(rows.row_ids), rows.labels, probabilities.numpy())
+
+
+def probabilities_of(logits: Tensor, task: str) -> Tensor:
+    """Softmax over classes, or a sigmoid for each label, in float32."""
+    return logits.float().softmax(1) if task == "multiclass" else logits.float().sigmoid()
+
+
+def _count_parameters(network: nn.Module) -> dict[str, int]:
+    weights = list(network.parameters())
+    return {
+        "total": sum(weight.numel() for weight in weights),
+        "trainable": sum(weight.numel() for weight in weights if weight.requires_grad),
+    }
+
+
+def _padding(config: Options, batches: Batches) -> dict[str, float]:
+    lengths = batches.lengths["train"]
+    first = epoch_batches(lengths, batches.batch_size, batches.bucket_batches, batches.seed, epoch=0)
+    return {"train_padded_fraction": padded_fraction(lengths, first), "mean_tokens": float(lengths.mean())}
+
+
+def _quiet_libraries() -> None:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # Our loader hands out whole batches from memory: worker processes would only slow it down.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*predict returned None.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")

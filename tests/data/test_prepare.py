@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from emoji_pred.data.corpus import Corpus, Split
+from emoji_pred.data.prepare import load_corpus
+from emoji_pred.errors import UserError
+
+TARGET = "emoji_pred.data.toy.load_toy"
+
+
+def load_toy(*, data_dir: Path, size: int = 3, deep: dict[str, int] | None = None) -> Corpus:
+    def split(name: str, texts: list[str]) -> Split:
+        labels = np.arange(len(texts)) % 2
+        return Split(texts, labels.astype(np.int64), [f"{name}/{row}" for row in range(len(texts))])
+
+    return Corpus(
+        name="toy",
+        task="multiclass",
+        label_names=("a", "b"),
+        splits={
+            "train": split("train", ["one \ufe0f heart", "two", "three"]),
+            "validation": split("validation", ["four", "\u200b"]),
+            "test": split("test", ["TWO", "five", "one heart", "four ", "six"]),
+        },
+        provenance={"size": size, "data_dir": str(data_dir)},
+        warnings=("from the loader",),
+    )
+
+
+@pytest.fixture(autouse=True)
+def toy_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("emoji_pred.data.toy")
+    module.load_toy = load_toy  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "emoji_pred.data.toy", module)
+
+
+def load(**options: Any) -> Corpus:
+    return load_corpus({"_target_": TARGET, "name": "my toy", **options}, Path("cache"))
+
+
+def test_as_distributed_changes_no_text() -> None:
+    corpus = load(clean="as_distributed", size=9)
+    assert corpus.name == "my toy"
+    assert corpus.provenance == {"size": 9, "data_dir": "cache", "cleaning": {"clean": "as_distributed"}}
+    assert corpus.splits["train"].texts[0] == "one \ufe0f heart"
+    assert len(corpus.splits["test"]) == 5
+
+
+def test_leak_free_cleans_every_split_counts_and_keeps_rows() -> None:
+    corpus = load(clean="leak_free")
+    assert corpus.splits["train"].texts == ["one heart", "two", "three"]
+    assert corpus.splits["validation"].texts == ["four", ""]
+    assert corpus.provenance["cleaning"] == {
+        "clean": "leak_free",
+        "rows_changed": {"train": 1, "validation": 1, "test": 1},
+        "texts_emptied": {"train": 0, "validation": 1, "test": 0},
+    }
+    assert corpus.warnings[0] == "from the loader"
+    assert corpus.warnings[1].startswith("1 text(s)")
+
+
+@pytest.mark.parametrize("clean", ["as_distributed", "leak_free"])
+def test_test_duplicates_go_and_the_others_keep_their_ids(clean: str) -> None:
+    corpus = load(clean=clean, drop_test_duplicates=True)
+    test = corpus.splits["test"]
+    assert [text.strip() for text in test.texts] == ["five", "six"]
+    assert test.row_ids == ["test/1", "test/4"]
+    assert test.labels.tolist() == [1, 0]
+    assert corpus.provenance["cleaning"]["test_duplicates_dropped"] == 3
+    assert len(corpus.splits["train"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sise": 3}, ["data.sise", "size"]),
+        ({"clean": "leakfree"}, ["data.clean=leakfree", "leak_free"]),
+        ({"size": "many"}, ["data.size='many'", "integer"]),
+        ({"deep": {"key": "x"}}, ["data.deep.key='x'", "integer"]),
+        ({"_target_": "os.system"}, ["os.system", "not allowed"]),
+        ({"_target_": "emoji_pred.data.toy.other"}, ["not allowed"]),
+        ({"_target_": "emoji_pred.data.nowhere.load_x"}, ["does not exist"]),
+        ({"_target_": "emoji_pred.data.toy.load_x"}, ["does not exist"]),
+        ({"_target_": None}, ["not allowed"]),
+        ({"drop_test_duplicates": "maybe"}, ["drop_test_duplicates"]),
+    ],
+)
+def test_a_wrong_option_is_one_clear_line(options: dict, words: list[str]) -> None:
+    with pytest.raises(UserError) as error:
+        load(**options)
+    assert all(word in str(error.value) for word in words), error.value
+    assert "\n" not in str(error.value)
+
+
+def test_a_required_option_that_is_missing_is_named() -> None:
+    with pytest.raises(UserError, match="source is missing"):
+        load_corpus({"_target_": "emoji_pred.data.tweeteval.load_tweeteval"}, Path("cache"))
+
+
+def test_data_and_text_need_no_deep_learning_library() -> None:
+    import subprocess
+
+    program = (
+        "import sys, emoji_pred.data.prepare, emoji_pred.data.tweeteval, emoji_pred.data.text_files\n"
+        "import emoji_pred.data.sample\n"
+        "heavy = {'torch', 'lightning', 'transformers', 'nltk', 'sklearn', 'pandas', 'pyarrow', 'rich'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,161 @@
+"""The tables at the end of a run and of a sweep."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from emoji_pred.summary import print_runs, print_summary
+
+LABELS = ["❤️", "😂", "👩‍👩‍👧", "🇺🇸", "خوشی", "[bold]brackets[/bold]", ":heart:"]
+
+
+def metrics(macro_f1: float) -> dict[str, Any]:
+    per_class = [
+        {"label": label, "precision": 0.1, "recall": 0.2, "f1": 0.125, "support": 10798, "predicted": i}
+        for i, label in enumerate(LABELS)
+    ]
+    return {
+        "accuracy": 0.3261,
+        "macro_f1": macro_f1,
+        "weighted_f1": 0.3456,
+        "top_3": 0.5,
+        "ece": 0.04,
+        "per_class": per_class,
+        "confusion_matrix": [[0] * 7] * 7,
+    }
+
+
+def result(**changes: Any) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "status": "finished",
+        "run": "0123456789ab",
+        "overrides": ["model=cnn", "seed=1"],
+        "config": {
+            "data": {"name": "tweeteval"},
+            "model": {"name": "cnn", "tokenizer": {"kind": "words"}},
+            "encoder": {"name": "bertweet"},
+            "loss": {"name": "focal"},
+        },
+        "task": "multiclass",
+        "label_names": LABELS,
+        "parameters": {"total": 8123456, "trainable": 8123456},
+        "wall_seconds": 83.4,
+        "peak_memory_mb": 1203.6,
+        "best_epoch": 2,
+        "curves": [{"epoch": 0}] * 5,
+        "validation": metrics(0.2345),
+        "test": metrics(0.2456),
+    } | changes
+
+
+def printed(function: Any, *arguments: Any) -> str:
+    stream = io.StringIO()
+    function(*arguments, stream=stream)
+    return stream.getvalue()
+
+
+def test_summary_says_what_where_and_how_good() -> None:
+    text = printed(print_summary, result(), "runs/0123456789ab")
+    for words in (
+        "run 0123456789ab: data=tweeteval model=cnn loss=focal\n",
+        "directory: runs/0123456789ab\n",
+        "1 min 23 s",
+        "1,204 MB",
+        "8,123,456",
+        "best epoch 3 of 5",
+        "0.2345",
+        "0.2456",
+        "0.3261",
+        "10,798",
+    ):
+        assert words in text
+
+
+def test_labels_are_printed_as_they_are() -> None:
+    text = printed(print_summary, result())
+    for label in LABELS:
+        assert any(line.rstrip().endswith(label) for line in text.splitlines()), label
+
+
+def test_a_pipe_gets_no_escape_codes() -> None:
+    assert "\x1b" not in printed(print_summary, result())
+    assert "\x1b" not in printed(print_runs, [result(directory="runs/a")])
+
+
+def test_the_encoder_is_named_where_the_model_reads_it() -> None:
+    assert "encoder" not in printed(print_summary, result())
+    config = {"model": {"name": "bert", "tokenizer": {"kind": "encoder"}}, "encoder": {"name": "minilm"}}
+    assert "model=bert encoder=minilm" in printed(print_summary, result(config=config))
+
+
+def test_without_a_test_split_the_classes_of_validation_are_shown() -> None:
+    text = printed(print_summary, result(test=None))
+    assert "validation class" in text
+    assert "0.2345" in text and "0.2456" not in text
+
+
+def test_multilabel_metrics_are_shown() -> None:
+    split = {"accuracy": 0.25, "macro_f1": 0.5, "hamming_loss": 0.0625, "per_class": []}
+    assert "0.0625" in printed(print_summary, result(task="multilabel", validation=split, test=split))
+
+
+def test_a_long_directory_is_never_broken() -> None:
+    directory = "/" + "/".join(["a long directory"] * 20)
+    assert f"directory: {directory}\n" in printed(print_summary, result(), directory)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 200])
+def test_a_narrow_terminal_still_shows_the_numbers(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emoji_pred.summary.PLAIN_WIDTH", columns)
+    text = printed(print_summary, result(), "runs/x")
+    if columns >= 40:
+        assert all(label in text for label in LABELS[:4])
+    rows = [result(overrides=[f"model={name}"], directory=f"runs/{name}") for name in ("cnn", "ffn")]
+    runs = printed(print_runs, rows)
+    if columns >= 40:
+        assert "0.2456" in text and "0.2456" in runs
+
+
+def test_a_stream_that_cannot_show_emoji_does_not_stop_the_program() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    print_summary(result(), stream=stream)
+    stream.flush()
+    assert b"0.2456" in raw.getvalue()
+
+
+def test_runs_are_named_by_the_overrides_in_which_they_differ() -> None:
+    rows = [
+        result(overrides=["loss=focal", "model=cnn"], directory="runs/aaa"),
+        result(overrides=["loss=focal", "model=bert"], directory="runs/bbb", test=metrics(0.3579)),
+    ]
+    text = printed(print_runs, rows)
+    lines = {name: next(line for line in text.splitlines() if name in line) for name in ("cnn", "bert")}
+    assert lines["cnn"].startswith("model=cnn ") and "0.2456" in lines["cnn"] and "aaa" in lines["cnn"]
+    assert lines["bert"].startswith("model=bert ") and "0.3579" in lines["bert"] and "bbb" in lines["bert"]
+    assert "loss=focal" not in text
+    assert "The runs lie in runs\n" in text
+
+
+def test_runs_in_several_places_are_shown_with_their_paths() -> None:
+    text = printed(print_runs, [result(directory="one/aaa"), result(directory="two/bbb")])
+    assert "one/aaa" in text and "two/bbb" in text
+
+
+def test_a_failed_run_has_its_error_below_the_table() -> None:
+    failed = {"status": "failed", "error": "model.optimizer.lr=-1 must be positive", "overrides": ["seed=2"]}
+    text = printed(print_runs, [result(overrides=["seed=1"], directory="runs/aaa"), failed])
+    assert "seed=2: model.optimizer.lr=-1 must be positive\n" in text
+    assert next(line for line in text.splitlines() if line.startswith("seed=2 ")).split()[1] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(4.26, "4.3 s"), (59.9, "59.9 s"), (60, "1 min 00 s"), (3600 * 2 + 61, "2 h 01 min")],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert words in printed(print_summary, result(wall_seconds=seconds))
