@@ -23,6 +23,7 @@ WANDB_MODES = ("online", "offline", "disabled")
 WANDB_HOST = "https://api.wandb.ai"
 SHOWN_TEXT = 300  # characters of a text in the table of predictions
 
+Mode = Literal["online", "offline", "disabled"]
 Predictions = Mapping[str, tuple[list[str], np.ndarray, np.ndarray]]
 
 
@@ -109,7 +110,8 @@ class EpochCSVLogger(Logger):
         """Add metrics to the row of their epoch and write the file."""
         epoch = int(metrics.get("epoch", len(self._rows)))
         row = self._rows.setdefault(epoch, {"epoch": epoch})
-        row.update({key: float(value) for key, value in metrics.items() if key != "epoch"})
+        # Lightning hands on float32: seven digits are all it knows.
+        row.update({key: float(f"{value:.7g}") for key, value in metrics.items() if key != "epoch"})
         if step is not None:
             row["step"] = step
         names = list(dict.fromkeys(name for row in self._rows.values() for name in row))
@@ -135,9 +137,7 @@ class RunWandbLogger(WandbLogger):
         self.shown_predictions = shown_predictions
 
 
-def wandb_mode(
-    option: str | None, environment: Mapping[str, str] | None = None
-) -> Literal["online", "offline", "disabled"]:
+def wandb_mode(option: str | None, environment: Mapping[str, str] | None = None) -> Mode:
     """Decide between online, offline and disabled before W&B starts, without network.
 
     Args:
@@ -148,14 +148,18 @@ def wandb_mode(
         UserError: a mode that does not exist.
     """
     environment = os.environ if environment is None else environment
-    chosen = option or environment.get("WANDB_MODE", "").strip().lower()
-    chosen = {"dryrun": "offline", "run": "online", "shared": "online"}.get(chosen, chosen)
-    if chosen and chosen not in WANDB_MODES:
-        where = "logger.mode" if option else "WANDB_MODE"
-        raise UserError(f"{where}={chosen} is not a mode of W&B; choose {', '.join(WANDB_MODES)}")
-    if not chosen:
-        return "online" if _is_logged_in(environment) else "offline"
-    return cast(Literal["online", "offline", "disabled"], chosen)
+    chosen = _known_mode("logger.mode", option)
+    # Checked even where the option wins: W&B itself stops at a value that it does not know.
+    from_environment = _known_mode("WANDB_MODE", environment.get("WANDB_MODE"))
+    return chosen or from_environment or ("online" if _is_logged_in(environment) else "offline")
+
+
+def _known_mode(where: str, value: str | None) -> Mode | None:
+    name = (value or "").strip().lower()
+    name = {"dryrun": "offline", "run": "online", "shared": "online"}.get(name, name)
+    if name and name not in WANDB_MODES:
+        raise UserError(f"{where}={value} is not a mode of W&B; choose {', '.join(WANDB_MODES)}")
+    return cast(Mode, name) if name else None
 
 
 def _is_logged_in(environment: Mapping[str, str]) -> bool:
@@ -190,12 +194,14 @@ def _wandb_logger(
 
 
 def _start_wandb(
-    mode: Literal["online", "offline", "disabled"],
+    mode: Mode,
     options: Mapping[str, Any],
     directory: Path,
     run_name: str,
     config: Mapping[str, Any],
 ) -> Any:
+    if not os.environ.get("WANDB_MODE", "").strip():
+        os.environ.pop("WANDB_MODE", None)  # an empty value is one that W&B refuses
     import wandb
 
     settings = wandb.Settings(

@@ -161,7 +161,11 @@ def test_what_is_given_wins(logged_out: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "environment", "words"),
-    [("on", {}, "logger.mode=on"), (None, {"WANDB_MODE": "of"}, "WANDB_MODE=of")],
+    [
+        ("on", {}, "logger.mode=on"),
+        (None, {"WANDB_MODE": "of"}, "WANDB_MODE=of"),
+        ("offline", {"WANDB_MODE": "of"}, "WANDB_MODE=of"),
+    ],
 )
 def test_a_mode_that_does_not_exist_is_a_users_mistake(option, environment, words) -> None:
     with pytest.raises(UserError, match=f"{words} .*online, offline, disabled"):
@@ -198,8 +202,9 @@ def tables_of(directory: Path) -> dict[str, Any]:
 
 
 def test_offline_run_keeps_config_curves_and_tables(
-    logged_out: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    logged_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("WANDB_MODE", "")  # W&B itself stops at an empty value
     started = time.monotonic()
     loggers = build_logger(wandb_options(), tmp_path, "run-name", {"model": {"marker": "unmistakable"}})
     assert isinstance(loggers, list)

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from emoji_pred.errors import UserError
+from emoji_pred.models.dropout import use_fast_dropout
 from emoji_pred.models.pooling import masked_mean
 
 
@@ -69,6 +70,7 @@ class MultiScaleAttentionClassifier(nn.Module):
             nn.Dropout(classifier_dropout),
             nn.Linear(width // 2, num_classes),
         )
+        use_fast_dropout(self)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Turn token ids (B, T) and their mask (B, T) into logits (B, C)."""

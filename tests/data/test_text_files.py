@@ -25,7 +25,7 @@ def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(
-    train: Any = "train.csv", validation: Any = None, test: Any = None, mapping: Any = None, **options
+    train: Any = "train.csv", validation: Any = None, test: Any = None, mapping: Any = None, **options: Any
 ) -> Corpus:
     files = {"train": train, "validation": validation, "test": test, "mapping": mapping}
     return load_corpus({**OPTIONS, "files": files, **options}, Path("cache"))

@@ -1,0 +1,1 @@
+"""What was measured: tables of the papers, benchmarks, and the reports made of them."""

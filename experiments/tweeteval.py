@@ -1,0 +1,202 @@
+"""The four architectures on TweetEval, beside the paper: `python -m experiments.tweeteval [run|report]`.
+
+`run` starts what is missing through `train.py`, as a user would. `report` copies each finished run's result and
+its answers to `results/tweeteval/<hash>/` and renders `results/tweeteval.md` from these copies and the data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emoji_pred import runs
+from emoji_pred.data.prepare import load_corpus
+from emoji_pred.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results" / "tweeteval"
+REPORT = ROOT / "results" / "tweeteval.md"
+CLEANINGS = ("as_distributed", "leak_free")
+RESIDUE = "\ufe0f"  # the variation selector that stayed when the heart or the sun was removed
+
+
+@dataclass(frozen=True)
+class Row:
+    """One architecture: what to run, and what the paper reports for it.
+
+    Attributes:
+        label: in the table.
+        overrides: on the command line, without cleaning and seed.
+        seeds: one run each.
+        paper: table of the paper, and its accuracy, macro F1 and weighted F1 (as printed, two decimals).
+        note: what makes the row something else than the paper's.
+    """
+
+    label: str
+    overrides: tuple[str, ...]
+    seeds: tuple[int, ...]
+    paper: tuple[str, float, float, float]
+    note: str = ""
+
+
+ROWS = (
+    Row("FFN", ("model=ffn",), (0, 1, 2), ("Table 2", 0.28, 0.18, 0.28)),
+    Row("Transformer", ("model=transformer",), (0, 1, 2), ("Table 3", 0.30, 0.21, 0.32)),
+    Row("CNN", ("model=cnn",), (0, 1, 2), ("Table 4", 0.33, 0.24, 0.34)),
+    Row(
+        "Multi-scale BERT",
+        ("model=bert", "encoder=minilm"),
+        (0,),
+        ("Table 1", 0.44, 0.34, 0.45),
+        "stand-in encoder: all-MiniLM-L6-v2 (22.7 M parameters, no tweets) for BERTweet base (135 M, tweets)",
+    ),
+)
+
+
+@dataclass
+class Measured:
+    """The finished runs of a row under one cleaning."""
+
+    row: Row
+    clean: str
+    results: list[dict[str, Any]] = field(default_factory=list)
+
+
+def main() -> None:
+    """Run what is missing, or render what is there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", choices=("run", "report"))
+    parser.add_argument("--runs-dir", type=Path, default=Path(os.environ.get("EMOJI_PRED_RUNS", ROOT / "runs")))
+    parser.add_argument("--only", help="only this model, as ffn")
+    parser.add_argument("--threads", type=int, help="torch threads of each run")
+    arguments = parser.parse_args()
+    try:
+        if arguments.action == "run":
+            run_missing(arguments.runs_dir, arguments.only, arguments.threads)
+        else:
+            from experiments.tweeteval_report import render
+
+            REPORT.write_text(render(collect(arguments.runs_dir)), encoding="utf-8")
+            print(f"written: {REPORT.relative_to(ROOT)}")
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def command(row: Row, clean: str) -> list[str]:
+    """The sweep over seeds that a user would type for a row."""
+    seeds = ",".join(map(str, row.seeds))
+    return ["train.py", "-m", *row.overrides, "loss=focal", f"data.clean={clean}", f"seed={seeds}"]
+
+
+def run_missing(runs_dir: Path, only: str | None, threads: int | None) -> None:
+    """Start every sweep of the table; runs that are finished are found by train.py itself."""
+    for row in ROWS:
+        if only and f"model={only}" not in row.overrides:
+            continue
+        for clean in CLEANINGS:
+            extra = [f"runs_dir={runs_dir}", *([f"trainer.threads={threads}"] if threads else [])]
+            print("$ python", *command(row, clean), flush=True)
+            subprocess.run([sys.executable, *command(row, clean), *extra], cwd=ROOT, check=False)
+
+
+def collect(runs_dir: Path) -> list[Measured]:
+    """Copy the finished runs of the table to the results, and read all that lie there."""
+    cells = [Measured(row, clean) for row in ROWS for clean in CLEANINGS]
+    for directory in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else ():
+        result = runs.read_finished(directory)
+        if result and any(_belongs(result, cell) for cell in cells):
+            _keep(result, directory)
+    for file in sorted(RESULTS.glob("*/result.json")):
+        result = json.loads(file.read_text(encoding="utf-8"))
+        for cell in cells:
+            if _belongs(result, cell):
+                cell.results.append(result)
+    for cell in cells:
+        cell.results.sort(key=lambda result: result["config"]["seed"])
+    return cells
+
+
+def _belongs(result: Mapping[str, Any], cell: Measured) -> bool:
+    """Whether a run is one of a cell's, whatever order its overrides were typed in."""
+    config = result["config"]
+    chosen = dict(item.split("=") for item in cell.row.overrides)
+    typed = {item for item in result["overrides"] if not item.startswith(("trainer.threads=", "logger"))}
+    expected = {*cell.row.overrides, "loss=focal", f"data.clean={cell.clean}", f"seed={config['seed']}"}
+    return (
+        typed <= expected
+        and config["data"]["name"] == "tweeteval"
+        and config["data"]["clean"] == cell.clean
+        and config["model"]["name"] == chosen["model"]
+        and ("encoder" not in chosen or config["encoder"]["name"] == chosen["encoder"])
+        and config["loss"]["name"] == "focal"
+        and config["seed"] in cell.row.seeds
+    )
+
+
+def _keep(result: dict[str, Any], directory: Path) -> None:
+    """Copy a result, and of its predictions the answered class of each test row (50 kB instead of 5 MB)."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    target = RESULTS / result["run"]
+    target.mkdir(parents=True, exist_ok=True)
+    row_ids, targets, probabilities = runs.read_predictions(directory / runs.PREDICTIONS)["test"]
+    if row_ids != [f"test/{row}" for row in range(len(row_ids))]:
+        raise UserError(f"{directory}: test rows are not in the order of the file")
+    answers = pa.table({"target": targets.astype(np.uint8), "answer": probabilities.argmax(1).astype(np.uint8)})
+    pq.write_table(answers, target / "test.parquet", compression="zstd")
+    runs.write_json(target / "result.json", result)
+
+
+def test_answers(run: str) -> tuple[np.ndarray, np.ndarray]:
+    """True and answered classes of the 50,000 test rows of a kept run, in the order of the file."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(RESULTS / run / "test.parquet")
+    return table["target"].to_numpy().astype(np.int64), table["answer"].to_numpy().astype(np.int64)
+
+
+def residue_rows() -> np.ndarray:
+    """(50000,) whether a test text, as distributed, holds U+FE0F."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from emoji_pred.config import expand
+
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config: Any = OmegaConf.to_container(compose("config", ["data=tweeteval"]), resolve=True)
+    corpus = load_corpus(config["data"], expand(config["data_dir"]))
+    return np.array([RESIDUE in text for text in corpus.splits["test"].texts])
+
+
+def scores(targets: np.ndarray, answers: np.ndarray) -> dict[str, float]:
+    """Accuracy, macro F1 over the 20 classes and weighted F1, by scikit-learn."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    options: dict[str, Any] = {"labels": list(range(20)), "zero_division": 0}
+    return {
+        "accuracy": float(accuracy_score(targets, answers)),
+        "macro_f1": float(f1_score(targets, answers, average="macro", **options)),
+        "weighted_f1": float(f1_score(targets, answers, average="weighted", **options)),
+    }
+
+
+def mean_and_spread(values: Sequence[float]) -> str:
+    """`0.241 ± 0.004`: mean and standard deviation over seeds; one value stands alone."""
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
+    return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
+
+
+if __name__ == "__main__":
+    main()
