@@ -21,8 +21,8 @@ def epoch_batches(
 ) -> list[np.ndarray]:
     """The batches of one training epoch, a function of (seed, epoch) alone.
 
-    Rows are shuffled, cut into buckets of `bucket_batches` batches, sorted by length inside each bucket and cut
-    into batches, which are shuffled again. So a batch holds texts of similar length (little padding), and
+    Rows are shuffled, cut into buckets of `bucket_batches` batches, sorted by length inside each bucket and
+    cut into batches, which are shuffled again. So a batch holds texts of similar length (little padding), and
     which texts meet changes from epoch to epoch.
 
     Args:
@@ -64,9 +64,20 @@ class TrainingBatches(Sampler[np.ndarray]):
     """The batches of an epoch; Lightning sets the epoch. Each device takes its share of every batch."""
 
     def __init__(
-        self, lengths: np.ndarray, batch_size: int, bucket_batches: int, seed: int, rank: int = 0, world_size: int = 1
+        self,
+        lengths: np.ndarray,
+        batch_size: int,
+        bucket_batches: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
-        self.lengths, self.batch_size, self.bucket_batches, self.seed = lengths, batch_size, bucket_batches, seed
+        self.lengths, self.batch_size, self.bucket_batches, self.seed = (
+            lengths,
+            batch_size,
+            bucket_batches,
+            seed,
+        )
         self.rank, self.world_size, self.epoch = rank, world_size, 0
 
     def set_epoch(self, epoch: int) -> None:

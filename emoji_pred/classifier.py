@@ -24,7 +24,7 @@ class Classifier(pl.LightningModule):
         loss: called as `loss(logits, targets)`, returns the mean over the rows.
         task: `multiclass` or `multilabel`.
         make_optimizer: called with the network once the device is known.
-        make_scheduler: called with the optimizer and the number of optimizer steps; None keeps the rate constant.
+        make_scheduler: called with the optimizer and the number of its steps; None keeps the rate constant.
         checkpoint_extras: plain values stored in every checkpoint, so that it can be used on its own.
     """
 

@@ -1,4 +1,4 @@
-"""The command line of `train.py`: Hydra in front of `emoji_pred.run`, errors as one line, a table at the end."""
+"""The command line of `train.py`: Hydra in front of `run`, errors as one line, a table at the end."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def _run(config: DictConfig, overrides: list[str]) -> RunResult:
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if _session.sweeping and plain["trainer"]["devices"] not in (1, "1"):
         raise UserError(
-            "a sweep (-m) over runs of several devices is not supported yet: Lightning's helper processes would "
-            "each start the whole sweep; start the runs one by one, or set trainer.devices=1"
+            "a sweep (-m) over runs of several devices is not supported yet: Lightning's helper processes "
+            "would each start the whole sweep; start the runs one by one, or set trainer.devices=1"
         )
     outcome = run(plain, overrides)
     if outcome.found:
@@ -132,7 +132,9 @@ def _explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
         return f"{group}={choice} is not a choice{_nearest(choice, list(error.options))}"
-    key = re.search(r"Could not (?:override|delete|append|add) '([^']+)'|Key '([^']+)' is not in struct", text)
+    key = re.search(
+        r"Could not (?:override|delete|append|add) '([^']+)'|Key '([^']+)' is not in struct", text
+    )
     if key:
         name = key.group(1) or key.group(2)
         return f"{name} is not a setting{_nearest(name, _known_keys())}"

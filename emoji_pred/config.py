@@ -1,4 +1,4 @@
-"""The configuration: its schema, the checks that need two groups at once, and the one place that instantiates."""
+"""The configuration: its schema, checks that need two groups, and the one place that instantiates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from emoji_pred.errors import UserError
 # Only these may be built from a configuration: a config is data, it cannot name arbitrary code.
 ALLOWED_TARGETS = ("emoji_pred.models.", "emoji_pred.losses.", "emoji_pred.alpha.")
 # Constructor arguments that the suite fills in from the corpus, the tokenizer and the encoder.
-INJECTED = frozenset({"self", "vocab_size", "num_classes", "pad_id", "encoder", "class_weights", "class_counts"})
+INJECTED = frozenset(
+    {"self", "vocab_size", "num_classes", "pad_id", "encoder", "class_weights", "class_counts"}
+)
 
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -134,7 +136,7 @@ def check(config: Mapping[str, Any]) -> Config:
         )
     if model.embedding_updates == "rowwise" and model.optimizer.weight_decay:
         raise UserError(
-            "model.optimizer.weight_decay would not reach the embedding under model.embedding_updates=rowwise; "
+            "model.optimizer.weight_decay would not reach the embedding under embedding_updates=rowwise; "
             "set one of them: weight_decay=0 or embedding_updates=dense"
         )
     per_device, rest = divmod(model.batch_size // model.accumulate, trainer.devices * trainer.num_nodes)
@@ -179,7 +181,7 @@ def check_loss(config: Mapping[str, Any], task: str) -> None:
 
 
 def check_arguments(config: Mapping[str, Any]) -> None:
-    """Check the arguments of network, loss and alpha against their signatures, where the ranges are stated."""
+    """Check the arguments of network, loss and alpha against their signatures, which state the ranges."""
     problems = []
     for key, options in (
         ("model.network", config["model"]["network"]),
@@ -200,7 +202,9 @@ def resolve(target: str) -> Any:
     """The class or function that a `_target_` names, if it is one that a configuration may name."""
     module, _, name = target.rpartition(".")
     if not target.startswith(ALLOWED_TARGETS):
-        raise UserError(f"_target_={target} is not allowed: it must begin with one of {', '.join(ALLOWED_TARGETS)}")
+        raise UserError(
+            f"_target_={target} is not allowed: it must begin with one of {', '.join(ALLOWED_TARGETS)}"
+        )
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
@@ -208,7 +212,7 @@ def resolve(target: str) -> Any:
 
 
 def instantiate(options: Mapping[str, Any], **injected: Any) -> Any:
-    """Call what `options["_target_"]` names with the other options and those injected values that it takes."""
+    """Call what `options["_target_"]` names with the other options and the injected values it takes."""
     target: Callable[..., Any] = resolve(options["_target_"])
     accepted = inspect.signature(target).parameters
     arguments = {name: value for name, value in options.items() if name not in ("_target_", "name")}
@@ -233,7 +237,11 @@ def _signature_schema(target: Callable[..., Any], key: str) -> type[BaseModel]:
 def _explain(error: ValidationError, prefix: str = "") -> str:
     problems = []
     for item in error.errors():
-        key = ".".join([prefix, *map(str, item["loc"])]).strip(".").replace("optimizer.target", "optimizer._target_")
+        key = (
+            ".".join([prefix, *map(str, item["loc"])])
+            .strip(".")
+            .replace("optimizer.target", "optimizer._target_")
+        )
         found = "" if item["type"] == "missing" else f", found {item['input']!r}"
         text = "unknown option" if item["type"] == "extra_forbidden" else item["msg"]
         problems.append(f"{key}: {text[0].lower()}{text[1:]}{found}")

@@ -24,7 +24,7 @@ class DenseAndRowwise(Optimizer):
         # The very groups of the parts, so that a schedule which sets `lr` here sets it there.
         self.param_groups = [*dense.param_groups, *rowwise.param_groups]
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Run the closure (forward and backward), then step both parts."""
         loss = None
         if closure is not None:

@@ -24,7 +24,8 @@ class EpochLines(Callback):
         """Print the line."""
         if not trainer.is_global_zero:
             return
-        figures = module.curves[-1]  # type: ignore[union-attr,index]
+        curves: Any = module.curves
+        figures: dict[str, float] = curves[-1]
         done, total = trainer.current_epoch + 1, trainer.max_epochs or 1
         remaining = (time.monotonic() - self._started) / done * (total - done)
         print(

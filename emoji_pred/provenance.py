@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "torch", "lightning", "torchmetrics", "transformers", "tokenizers", "peft", "hydra-core", "nltk", "numpy", "pyarrow",
+    "torch", "lightning", "torchmetrics", "transformers", "tokenizers", "peft", "hydra-core", "nltk", "numpy",
+    "pyarrow",
 )  # fmt: skip
 
 
@@ -24,7 +25,11 @@ def environment() -> dict[str, Any]:
         "code": code_revision(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "machine": {"system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count(), **_device()},
+        "machine": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "cores": os.cpu_count(),
+            **_device(),
+        },
     }
 
 
@@ -51,11 +56,16 @@ def _device() -> dict[str, Any]:
 
     if not torch.cuda.is_available():
         return {"device": "cpu", "threads": torch.get_num_threads()}
-    return {"device": torch.cuda.get_device_name(0), "gpu_peak_mb": torch.cuda.max_memory_allocated() // 1024**2}
+    return {
+        "device": torch.cuda.get_device_name(0),
+        "gpu_peak_mb": torch.cuda.max_memory_allocated() // 1024**2,
+    }
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10)
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
+    )
     return done.stdout.strip()
 
 

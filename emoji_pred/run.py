@@ -44,7 +44,7 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
     """
     started = time.monotonic()
     settings = configuration.check(config)
-    parts = runs.identity(config, _file_blob_ids(config["data"]))
+    parts = runs.identity(config, _file_blob_ids(config["data"], settings.data_dir))
     name = runs.run_hash(parts)
     runs_dir = configuration.expand(settings.runs_dir)
     finished = runs.read_finished(runs_dir / name)
@@ -86,20 +86,22 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
     runs.write_predictions(directory / runs.PREDICTIONS, outcome.predictions)
     os.replace(outcome.checkpoint, directory / runs.CHECKPOINT)
     # Written last: a result names the digests of the files beside it, and without them it does not count.
-    result["files"] = {file: runs.file_digest(directory / file) for file in (runs.PREDICTIONS, runs.CHECKPOINT)}
+    result["files"] = {
+        file: runs.file_digest(directory / file) for file in (runs.PREDICTIONS, runs.CHECKPOINT)
+    }
     runs.write_json(directory / runs.RESULT, result)
     outcome.log_evaluation(result)
     return RunResult(result, directory, found=False)
 
 
-def _file_blob_ids(data: Options) -> dict[str, str]:
+def _file_blob_ids(data: Options, data_dir: str) -> dict[str, str]:
     if data["name"] != "text_files":
         return {}
-    from emoji_pred.data.sources import git_blob_id_of_file
+    from emoji_pred.data.sources import git_blob_id
     from emoji_pred.data.text_files import local_files
 
-    # In the order of the options: which file is the training file matters.
-    return {f"{place}": git_blob_id_of_file(path) for place, path in enumerate(local_files(data))}
+    files = local_files(data, configuration.expand(data_dir))
+    return {part: git_blob_id(path) for part, path in files.items()}
 
 
 def _load_corpus(config: Options) -> Corpus:

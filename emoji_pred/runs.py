@@ -20,6 +20,8 @@ from emoji_pred.errors import UserError
 # Raise it when a change of the code alters the numbers of an unchanged configuration.
 IDENTITY_VERSION = 1
 RESULT_SCHEMA = 1
+# Row ids, targets (N,) or (N, C), probabilities (N, C) float32.
+SplitPredictions = tuple[list[str], np.ndarray, np.ndarray]
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 
 
@@ -89,7 +91,12 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
         _sync_directory(path.parent)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if isinstance(error, OSError) and error.errno in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EROFS,
+            errno.EACCES,
+        ):
             raise UserError(
                 f"cannot write {path}: {error.strerror}; make room or set another directory and start the "
                 "same command again (what was there before is untouched)"
@@ -117,7 +124,7 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_predictions(path: Path, predictions: Mapping[str, tuple[list[str], np.ndarray, np.ndarray]]) -> None:
+def write_predictions(path: Path, predictions: Mapping[str, SplitPredictions]) -> None:
     """Store predictions in one Parquet file.
 
     Args:
@@ -132,7 +139,9 @@ def write_predictions(path: Path, predictions: Mapping[str, tuple[list[str], np.
         target_column = (
             pa.array(targets.astype(np.int16))
             if targets.ndim == 1
-            else pa.FixedSizeListArray.from_arrays(pa.array(targets.astype(np.uint8).ravel()), targets.shape[1])
+            else pa.FixedSizeListArray.from_arrays(
+                pa.array(targets.astype(np.uint8).ravel()), targets.shape[1]
+            )
         )
         flat = pa.array(np.ascontiguousarray(probabilities, dtype=np.float32).ravel())
         columns = {
@@ -148,7 +157,7 @@ def write_predictions(path: Path, predictions: Mapping[str, tuple[list[str], np.
         stream.write(buffer.getbuffer())
 
 
-def read_predictions(path: Path) -> dict[str, tuple[list[str], np.ndarray, np.ndarray]]:
+def read_predictions(path: Path) -> dict[str, SplitPredictions]:
     """Read what `write_predictions` wrote: for each split row ids, targets and probabilities."""
     import pyarrow.parquet as pq
 

@@ -53,7 +53,10 @@ class Tokenizer(Protocol):
     """Texts in, rows of token ids out; every row has at least one token."""
 
     pad_id: int
-    vocab_size: int
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are."""
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """Token ids of each text, truncated to the tokenizer's limit."""
@@ -91,7 +94,7 @@ class WordTokenizer:
         max_size: int | None = None,
         lowercase: bool = False,
     ) -> WordTokenizer:
-        """Build the vocabulary of `texts`: words seen `min_count` times or more, at most `max_size` of them."""
+        """Build the vocabulary of `texts`: words seen `min_count` times or more, at most `max_size`."""
         tokenizer = cls([], max_tokens, lowercase)
         counts = Counter(chain.from_iterable(map(tokenizer._split, texts)))
         # Ties are broken by the word itself, so that the order of the rows does not matter.
@@ -113,7 +116,12 @@ class WordTokenizer:
 
     def state(self) -> dict[str, Any]:
         """The vocabulary and the settings."""
-        return {"kind": "words", "words": self.words, "max_tokens": self.max_tokens, "lowercase": self.lowercase}
+        return {
+            "kind": "words",
+            "words": self.words,
+            "max_tokens": self.max_tokens,
+            "lowercase": self.lowercase,
+        }
 
 
 class EncoderTokenizer:
@@ -131,7 +139,11 @@ class EncoderTokenizer:
         self._tokenizer = load_fast_tokenizer(encoder)
         self._tokenizer.truncation_side = encoder["truncation_side"]
         self.pad_id = int(self._tokenizer.pad_token_id)
-        self.vocab_size = len(self._tokenizer)
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids of the pretrained vocabulary, added tokens included."""
+        return len(self._tokenizer)
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """Token ids of each text with the encoder's special tokens."""
@@ -140,7 +152,9 @@ class EncoderTokenizer:
 
             texts = [normalise_tweet(text) for text in texts]
         prefix = self.encoder["prefix"]
-        encoded = self._tokenizer([prefix + text for text in texts], truncation=True, max_length=self.max_tokens)
+        encoded = self._tokenizer(
+            [prefix + text for text in texts], truncation=True, max_length=self.max_tokens
+        )
         return Ragged.from_rows([row or [self._tokenizer.unk_token_id] for row in encoded["input_ids"]])
 
     def state(self) -> dict[str, Any]:
@@ -198,13 +212,18 @@ def tokenize(
             tokenized = _tokenize(texts, options, encoder, progress)
             _write_cache(directory, tokenized)
     except OSError as error:
-        warnings.warn(f"token cache {directory.parent} cannot be written ({error.strerror}); not cached", stacklevel=2)
+        warnings.warn(
+            f"token cache {directory.parent} cannot be written ({error.strerror}); not cached", stacklevel=2
+        )
         tokenized = _tokenize(texts, options, encoder, progress)
     return tokenized
 
 
 def _tokenize(
-    texts: Mapping[str, Sequence[str]], options: Mapping[str, Any], encoder: Mapping[str, Any], progress: Progress
+    texts: Mapping[str, Sequence[str]],
+    options: Mapping[str, Any],
+    encoder: Mapping[str, Any],
+    progress: Progress,
 ) -> Tokenized:
     tokenizer: Tokenizer
     if options["kind"] == "words":
@@ -223,7 +242,9 @@ def _tokenize(
     return Tokenized(splits, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.state(), cached=False)
 
 
-def _cache_key(texts: Mapping[str, Sequence[str]], options: Mapping[str, Any], encoder: Mapping[str, Any]) -> str:
+def _cache_key(
+    texts: Mapping[str, Sequence[str]], options: Mapping[str, Any], encoder: Mapping[str, Any]
+) -> str:
     uses_encoder = options["kind"] == "encoder"
     package = "tokenizers" if uses_encoder else "nltk"
     settings = {
@@ -271,7 +292,9 @@ def _read_cache(directory: Path) -> Tokenized | None:
             return None
         meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
         splits = {
-            split: Ragged(np.load(directory / f"{split}.ids.npy"), np.load(directory / f"{split}.offsets.npy"))
+            split: Ragged(
+                np.load(directory / f"{split}.ids.npy"), np.load(directory / f"{split}.offsets.npy")
+            )
             for split in meta["splits"]
         }
         return Tokenized(splits, meta["vocab_size"], meta["pad_id"], meta["state"], cached=True)

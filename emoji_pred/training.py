@@ -49,7 +49,7 @@ class Outcome:
     """
 
     figures: dict[str, Any]
-    predictions: dict[str, tuple[list[str], np.ndarray, np.ndarray]]
+    predictions: dict[str, runs.SplitPredictions]
     checkpoint: Path
     log_evaluation: Callable[[dict[str, Any]], None]
 
@@ -95,13 +95,14 @@ def train_and_evaluate(
         "validation": None,
         "test": None,
     }
-    predictions = {}
+    predictions: dict[str, runs.SplitPredictions] = {}
     for split in ("validation", "test"):
         if split in corpus.splits:
             figures[split], predictions[split] = _evaluate_split(trainer, classifier, batches, corpus, split)
     if not trainer.is_global_zero:
         return None
-    finish = functools.partial(log_evaluation, loggers, predictions=predictions)
+    texts = {split: corpus.splits[split].texts for split in predictions}
+    finish = functools.partial(log_evaluation, loggers, predictions=predictions, texts=texts)
     return Outcome(figures, predictions, checkpoint, finish)
 
 
@@ -110,7 +111,9 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
     model = config["model"]
     counts = corpus.class_counts("train")
     weights = configuration.instantiate(config["alpha"], class_counts=counts)
-    loss = configuration.instantiate(config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32))
+    loss = configuration.instantiate(
+        config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
+    )
     encoder = None
     if model["tokenizer"]["kind"] == "encoder":
         from emoji_pred.pretrained import load_encoder
@@ -185,7 +188,7 @@ def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epo
         mode = "min" if monitor == "val/loss" else "max"
         extra.append(EarlyStopping(monitor, patience=model["early_stopping"]["patience"], mode=mode))
     # Slower fills of fresh memory with NaN only help to find bugs in torch itself.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return pl.Trainer(
         default_root_dir=directory,
         accelerator=hardware["accelerator"],
@@ -196,7 +199,7 @@ def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epo
         deterministic=True if hardware["accelerator"] == "cpu" else "warn",
         max_epochs=model["max_epochs"],
         max_steps=hardware["max_steps"] or -1,
-        # A trial shorter than an epoch is an epoch of its own, so that it is validated and leaves a checkpoint.
+        # A trial shorter than an epoch is an epoch of its own, validated and with a checkpoint.
         limit_train_batches=min(batch_limit, batches_an_epoch),
         accumulate_grad_batches=model["accumulate"],
         gradient_clip_val=model["gradient_clip"],
@@ -213,7 +216,7 @@ def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epo
 
 def _evaluate_split(
     trainer: pl.Trainer, classifier: Classifier, batches: Batches, corpus: Corpus, split: str
-) -> tuple[dict[str, Any], tuple[list[str], np.ndarray, np.ndarray]]:
+) -> tuple[dict[str, Any], runs.SplitPredictions]:
     trainer.predict(classifier, batches.evaluation_dataloader(split), return_predictions=False)
     _, logits, targets = classifier.predictions()
     probabilities = probabilities_of(logits, corpus.task)

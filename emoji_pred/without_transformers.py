@@ -1,4 +1,4 @@
-"""Import Lightning without the transformers package, which torchmetrics would load for a metric nobody uses here."""
+"""Import Lightning without the transformers package, which torchmetrics loads for a metric unused here."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

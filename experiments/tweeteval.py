@@ -1,7 +1,7 @@
 """The four architectures on TweetEval, beside the paper: `python -m experiments.tweeteval [run|report]`.
 
-`run` starts what is missing through `train.py`, as a user would. `report` copies each finished run's result and
-its answers to `results/tweeteval/<hash>/` and renders `results/tweeteval.md` from these copies and the data.
+`run` starts what is missing through `train.py`, as a user would. `report` copies each finished run's result
+and its answers to `results/tweeteval/<hash>/` and renders `results/tweeteval.md` from these and the data.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def main() -> None:
     """Run what is missing, or render what is there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=("run", "report"))
-    parser.add_argument("--runs-dir", type=Path, default=Path(os.environ.get("EMOJI_PRED_RUNS", ROOT / "runs")))
+    parser.add_argument(
+        "--runs-dir", type=Path, default=Path(os.environ.get("EMOJI_PRED_RUNS", ROOT / "runs"))
+    )
     parser.add_argument("--only", help="only this model, as ffn")
     parser.add_argument("--threads", type=int, help="torch threads of each run")
     arguments = parser.parse_args()
@@ -153,7 +155,9 @@ def _keep(result: dict[str, Any], directory: Path) -> None:
     row_ids, targets, probabilities = runs.read_predictions(directory / runs.PREDICTIONS)["test"]
     if row_ids != [f"test/{row}" for row in range(len(row_ids))]:
         raise UserError(f"{directory}: test rows are not in the order of the file")
-    answers = pa.table({"target": targets.astype(np.uint8), "answer": probabilities.argmax(1).astype(np.uint8)})
+    answers = pa.table(
+        {"target": targets.astype(np.uint8), "answer": probabilities.argmax(1).astype(np.uint8)}
+    )
     pq.write_table(answers, target / "test.parquet", compression="zstd")
     runs.write_json(target / "result.json", result)
 

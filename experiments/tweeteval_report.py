@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from experiments.tweeteval import Measured, command, mean_and_spread, residue_rows, scores, test_answers
 
-METRICS = (("accuracy", "accuracy"), ("macro_f1", "macro F1"), ("weighted_f1", "weighted F1"))
+METRICS = ("accuracy", "macro_f1", "weighted_f1")
 NOT_RUN = "not run"
 
 INTRODUCTION = """# TweetEval emoji: four architectures, published beside measured
@@ -55,8 +55,7 @@ def _paper_table(cells: Sequence[Measured]) -> str:
     for cell in cells:
         paper = cell.row.paper[1:] if cell.clean == "as_distributed" else ("–", "–", "–")
         values = [
-            f"{published} | {_cell(cell, lambda result, key=key: result['test'][key])}"
-            for published, (key, _) in zip(paper, METRICS, strict=True)
+            f"{published} | {_test_metric(cell, key)}" for published, key in zip(paper, METRICS, strict=True)
         ]
         name = cell.row.label + (" *" if cell.row.note else "")
         lines.append(f"| {name} | {_reading(cell)} | {len(cell.results)} | {' | '.join(values)} |")
@@ -82,7 +81,9 @@ def _readings(cells: Sequence[Measured], residue: np.ndarray) -> str:
             (~residue, ("accuracy", "macro_f1", "weighted_f1")),
         ):
             measured = [_subset_scores(result["run"], rows) for result in cell.results]
-            columns += [mean_and_spread([one[key] for one in measured]) if measured else NOT_RUN for key in keys]
+            columns += [
+                mean_and_spread([one[key] for one in measured]) if measured else NOT_RUN for key in keys
+            ]
         lines.append(f"| {cell.row.label} | {_reading(cell)} | {' | '.join(columns)} |")
     return "\n".join(lines)
 
@@ -153,7 +154,9 @@ def _runs(cells: Sequence[Measured]) -> str:
         f"{machine['system']}, {machine['cores']} cores, {machine['device']}"
         for machine in (result["provenance"]["machine"] for result in _all(cells))
     }
-    return "\n".join([*lines, "", f"Machine: {'; '.join(sorted(machines))}. Runs shared it, so minutes are no benchmark."])
+    return "\n".join(
+        [*lines, "", f"Machine: {'; '.join(sorted(machines))}. Runs shared it, so minutes are no benchmark."]
+    )
 
 
 def _commands(cells: Sequence[Measured]) -> str:
@@ -162,8 +165,8 @@ def _commands(cells: Sequence[Measured]) -> str:
     return "\n".join([*lines, "```"])
 
 
-def _cell(cell: Measured, value: Callable[[dict[str, Any]], float]) -> str:
-    return mean_and_spread([value(result) for result in cell.results]) if cell.results else NOT_RUN
+def _test_metric(cell: Measured, key: str) -> str:
+    return mean_and_spread([result["test"][key] for result in cell.results]) if cell.results else NOT_RUN
 
 
 def _reading(cell: Measured) -> str:

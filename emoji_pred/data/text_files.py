@@ -42,8 +42,8 @@ class Files(BaseModel):
     mapping: str | None = None
 
 
-def local_files(options: Mapping[str, Any], data_dir: Path | None = None) -> list[Path]:
-    """Return every file that the options name, in a fixed order, for the identity of a run.
+def local_files(options: Mapping[str, Any], data_dir: Path | None = None) -> dict[str, Path]:
+    """Return every file that the options name by part (`train`, `test.labels`), for a run's identity.
 
     Raises:
         UserError: no training file is named, or a named file does not exist.
@@ -53,7 +53,10 @@ def local_files(options: Mapping[str, Any], data_dir: Path | None = None) -> lis
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise UserError(f"data.files.{first['loc'][0]}={first['input']!r}: {first['msg']}") from None
-    return [_find(path, data_dir, option) for option, path in _named_files(files)]
+    return {
+        option.removeprefix("data.files."): _find(path, data_dir, option)
+        for option, path in _named_files(files)
+    }
 
 
 def load_text_files(
