@@ -94,21 +94,23 @@ def main() -> None:
         sys.exit(f"error: {error}")
 
 
-def command(row: Row, clean: str) -> list[str]:
+def command(row: Row, clean: str, seeds: Sequence[int]) -> list[str]:
     """The sweep over seeds that a user would type for a row."""
-    seeds = ",".join(map(str, row.seeds))
-    return ["train.py", "-m", *row.overrides, "loss=focal", f"data.clean={clean}", f"seed={seeds}"]
+    listed = ",".join(map(str, seeds))
+    return ["train.py", "-m", *row.overrides, "loss=focal", f"data.clean={clean}", f"seed={listed}"]
 
 
 def run_missing(runs_dir: Path, only: str | None, threads: int | None) -> None:
-    """Start every sweep of the table; runs that are finished are found by train.py itself."""
-    for row in ROWS:
-        if only and f"model={only}" not in row.overrides:
+    """Start a sweep for each cell over the seeds that are neither kept in the results nor finished."""
+    for cell in collect(runs_dir):
+        kept = {result["config"]["seed"] for result in cell.results}
+        seeds = [seed for seed in cell.row.seeds if seed not in kept]
+        if not seeds or (only and f"model={only}" not in cell.row.overrides):
             continue
-        for clean in CLEANINGS:
-            extra = [f"runs_dir={runs_dir}", *([f"trainer.threads={threads}"] if threads else [])]
-            print("$ python", *command(row, clean), flush=True)
-            subprocess.run([sys.executable, *command(row, clean), *extra], cwd=ROOT, check=False)
+        typed = command(cell.row, cell.clean, seeds)
+        extra = [f"runs_dir={runs_dir}", *([f"trainer.threads={threads}"] if threads else [])]
+        print("$ python", *typed, flush=True)
+        subprocess.run([sys.executable, *typed, *extra], cwd=ROOT, check=False)
 
 
 def collect(runs_dir: Path) -> list[Measured]:

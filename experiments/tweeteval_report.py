@@ -161,7 +161,7 @@ def _runs(cells: Sequence[Measured]) -> str:
 
 def _commands(cells: Sequence[Measured]) -> str:
     lines = ["## Commands", "", "```"]
-    lines += [f"python {' '.join(command(cell.row, cell.clean))}" for cell in cells]
+    lines += [f"python {' '.join(command(cell.row, cell.clean, cell.row.seeds))}" for cell in cells]
     return "\n".join([*lines, "```"])
 
 

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emoji_pred import runs
+from experiments import tweeteval, tweeteval_report
+
+
+def a_result(
+    run: str, *, seed: int, clean: str, model: str = "cnn", overrides: list[str] | None = None
+) -> dict[str, Any]:
+    per_class = [
+        {"label": f"e{index}", "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 2}
+        for index in range(20)
+    ]
+    metrics = {
+        "accuracy": 1.0,
+        "macro_f1": 0.25 + seed / 100,
+        "weighted_f1": 1.0,
+        "top_10": 1.0,
+        "per_class": per_class,
+    }
+    return {
+        "schema": runs.RESULT_SCHEMA,
+        "status": "finished",
+        "run": run,
+        "overrides": [f"model={model}", f"data.clean={clean}", f"seed={seed}"]
+        if overrides is None
+        else overrides,
+        "config": {
+            "data": {"name": "tweeteval", "clean": clean},
+            "model": {"name": model},
+            "loss": {"name": "focal"},
+            "seed": seed,
+        },
+        "best_epoch": 0,
+        "curves": [{}],
+        "validation": metrics,
+        "test": metrics,
+        "wall_seconds": 60.0,
+        "provenance": {
+            "code": {"commit": "0123456789", "dirty": False},
+            "machine": {"system": "Linux x86_64", "cores": 2, "device": "cpu"},
+        },
+    }
+
+
+def a_run(root: Path, result: dict[str, Any]) -> None:
+    directory = runs.prepare_directory(root, result["run"])
+    targets = np.repeat(np.arange(20), 2)
+    predictions = ([f"test/{row}" for row in range(40)], targets, np.eye(20, dtype=np.float32)[targets])
+    runs.write_predictions(directory / runs.PREDICTIONS, {"test": predictions})
+    files = {runs.PREDICTIONS: runs.file_digest(directory / runs.PREDICTIONS)}
+    runs.write_json(directory / runs.RESULT, {**result, "files": files})
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tweeteval, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(tweeteval_report, "residue_rows", lambda: np.arange(40) < 1)
+    return tmp_path / "results"
+
+
+def test_runs_of_the_table_are_kept_and_others_are_not(tmp_path: Path, results: Path) -> None:
+    root = tmp_path / "runs"
+    a_run(root, a_result("aaa", seed=0, clean="as_distributed"))
+    a_run(root, a_result("bbb", seed=1, clean="as_distributed"))
+    a_run(root, a_result("ccc", seed=7, clean="as_distributed"))  # not a seed of the table
+    tuned = ["model=cnn", "data.clean=as_distributed", "seed=0", "model.optimizer.lr=1"]
+    a_run(root, a_result("ddd", seed=0, clean="as_distributed", overrides=tuned))  # not the paper's settings
+    cells = tweeteval.collect(root)
+    kept = {(cell.row.label, cell.clean): [result["run"] for result in cell.results] for cell in cells}
+    assert kept[("CNN", "as_distributed")] == ["aaa", "bbb"]
+    assert sum(map(len, kept.values())) == 2
+    assert sorted(path.name for path in results.iterdir()) == ["aaa", "bbb"]
+
+
+def test_the_report_has_mean_and_spread_and_says_what_was_not_run(tmp_path: Path, results: Path) -> None:
+    root = tmp_path / "runs"
+    for seed in (0, 1, 2):
+        a_run(root, a_result(f"run{seed}", seed=seed, clean="as_distributed"))
+    text = tweeteval_report.render(tweeteval.collect(root))
+    # Mean and standard deviation of 0.25, 0.26, 0.27 by hand.
+    assert "| CNN | as distributed | 3 | 0.33 | 1.000 ± 0.000 | 0.24 | 0.260 ± 0.010 |" in text
+    assert "| FFN | leak-free | 0 | – | not run |" in text
+    assert "stand-in encoder: all-MiniLM-L6-v2" in text
+    assert "the largest difference among 180 per-class figures is 0.0e+00" in text
+
+
+def test_scores_of_a_subset_by_hand() -> None:
+    # Two rows of class 0 (one found) and one of class 1 (found, and predicted once too often).
+    found = tweeteval.scores(np.array([0, 0, 1]), np.array([0, 1, 1]))
+    assert found["accuracy"] == pytest.approx(2 / 3)
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 20)
+    assert found["weighted_f1"] == pytest.approx(2 / 3)
+
+
+def test_residue_rows_of_the_real_test_set(shared_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOJI_PRED_DATA", str(shared_data_dir))
+    lines = (
+        (shared_data_dir / "cardiffnlp/tweeteval/datasets/emoji/test_text.txt").read_bytes().split(b"\n")[:-1]
+    )
+    rows = tweeteval.residue_rows()
+    assert rows.tolist() == ["\ufe0f".encode() in line for line in lines]
