@@ -16,16 +16,11 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader
 
-import emoji_pred.loggers
+import emoji_pred.wandb_logger
 from emoji_pred.errors import UserError
-from emoji_pred.loggers import (
-    EpochCSVLogger,
-    build_logger,
-    log_evaluation,
-    wandb_mode,
-    worst_predictions,
-)
+from emoji_pred.loggers import EpochCSVLogger, build_logger, log_evaluation
 from emoji_pred.metrics import evaluate
+from emoji_pred.wandb_logger import wandb_mode, worst_predictions
 
 LABELS = ["❤", "😂", "غصہ"]
 KEY = "0" * 40
@@ -177,7 +172,7 @@ def test_the_mode_is_decided_without_importing_wandb(
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)  # an import would now fail
     assert wandb_mode(None) == "offline"
-    assert not hasattr(emoji_pred.loggers, "wandb")
+    assert not hasattr(emoji_pred.wandb_logger, "wandb")
 
 
 # --- W&B offline
