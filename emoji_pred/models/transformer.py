@@ -36,7 +36,8 @@ class Transformer(nn.Module):
         heads: attention heads of each layer.
         feed_forward_dim: inner width of each layer (not stated in the paper).
         classifier_dim: width of the hidden layer after pooling.
-        dropout: fraction dropped after the embedding, inside the layers and before the output layer.
+        dropout: fraction dropped inside the layers and before the output layer.
+        embedding_dropout: fraction dropped of the sum of embeddings and positions.
         max_positions: longest text in tokens.
         scale_embedding: multiply embeddings by sqrt(D) (Vaswani et al., section 3.4). That brings embeddings
             drawn with variance 1/D to variance 1; torch draws them with variance 1, so it is off by default.
@@ -59,6 +60,7 @@ class Transformer(nn.Module):
         feed_forward_dim: PositiveInt = 512,
         classifier_dim: PositiveInt = 128,
         dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3,
+        embedding_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         max_positions: PositiveInt = 512,
         scale_embedding: bool = False,
     ) -> None:
@@ -72,7 +74,7 @@ class Transformer(nn.Module):
         self.scale = math.sqrt(embedding_dim) if scale_embedding else 1.0
         positions = sinusoidal_positions(max_positions, embedding_dim)
         self.register_buffer("positions", positions, persistent=False)  # it follows from the configuration
-        self.embedding_dropout = nn.Dropout(dropout)
+        self.embedding_dropout = nn.Dropout(embedding_dropout)
         layer = nn.TransformerEncoderLayer(embedding_dim, heads, feed_forward_dim, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         for parameter in self.encoder.parameters():  # TransformerEncoder copies one layer: draw each anew
