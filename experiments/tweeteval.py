@@ -12,7 +12,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,37 +114,44 @@ def run_missing(runs_dir: Path, only: str | None, threads: int | None) -> None:
 
 
 def collect(runs_dir: Path) -> list[Measured]:
-    """Copy the finished runs of the table to the results, and read all that lie there."""
-    cells = [Measured(row, clean) for row in ROWS for clean in CLEANINGS]
-    for directory in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else ():
-        result = runs.read_finished(directory)
-        if result and any(_belongs(result, cell) for cell in cells):
-            _keep(result, directory)
-    for file in sorted(RESULTS.glob("*/result.json")):
-        result = json.loads(file.read_text(encoding="utf-8"))
-        for cell in cells:
-            if _belongs(result, cell):
-                cell.results.append(result)
-    for cell in cells:
-        cell.results.sort(key=lambda result: result["config"]["seed"])
+    """Copy the finished runs of the table to the results, and read those that lie there.
+
+    A run belongs to a cell if its name is the hash of what the cell's command would train today: a result of
+    other settings, or of settings that have changed since, is never shown.
+    """
+    cells = []
+    for row in ROWS:
+        for clean in CLEANINGS:
+            cell = Measured(row, clean)
+            for name in run_names(row, clean):
+                finished = runs.read_finished(runs_dir / name)
+                if finished:
+                    _keep(finished, runs_dir / name)
+                if (RESULTS / name / runs.RESULT).is_file():
+                    cell.results.append(
+                        json.loads((RESULTS / name / runs.RESULT).read_text(encoding="utf-8"))
+                    )
+            cells.append(cell)
     return cells
 
 
-def _belongs(result: Mapping[str, Any], cell: Measured) -> bool:
-    """Whether a run is one of a cell's, whatever order its overrides were typed in."""
-    config = result["config"]
-    chosen = dict(item.split("=") for item in cell.row.overrides)
-    typed = {item for item in result["overrides"] if not item.startswith(("trainer.threads=", "logger"))}
-    expected = {*cell.row.overrides, "loss=focal", f"data.clean={cell.clean}", f"seed={config['seed']}"}
-    return (
-        typed <= expected
-        and config["data"]["name"] == "tweeteval"
-        and config["data"]["clean"] == cell.clean
-        and config["model"]["name"] == chosen["model"]
-        and ("encoder" not in chosen or config["encoder"]["name"] == chosen["encoder"])
-        and config["loss"]["name"] == "focal"
-        and config["seed"] in cell.row.seeds
-    )
+def run_names(row: Row, clean: str) -> list[str]:
+    """The names of a cell's runs, in the order of its seeds."""
+    names = []
+    for seed in row.seeds:
+        config = compose_config([*row.overrides, "loss=focal", f"data.clean={clean}", f"seed={seed}"])
+        names.append(runs.run_hash(runs.identity(config, {})))
+    return names
+
+
+def compose_config(overrides: list[str]) -> dict[str, Any]:
+    """What train.py would run for these overrides, as plain values."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config: Any = OmegaConf.to_container(compose("config", overrides), resolve=True)
+    return config
 
 
 def _keep(result: dict[str, Any], directory: Path) -> None:
@@ -174,13 +181,9 @@ def test_answers(run: str) -> tuple[np.ndarray, np.ndarray]:
 
 def residue_rows() -> np.ndarray:
     """(50000,) whether a test text, as distributed, holds U+FE0F."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
     from emoji_pred.config import expand
 
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config: Any = OmegaConf.to_container(compose("config", ["data=tweeteval"]), resolve=True)
+    config = compose_config(["data=tweeteval"])
     corpus = load_corpus(config["data"], expand(config["data_dir"]))
     return np.array([RESIDUE in text for text in corpus.splits["test"].texts])
 

@@ -33,7 +33,7 @@ def a_result(
         else overrides,
         "config": {
             "data": {"name": "tweeteval", "clean": clean},
-            "model": {"name": model},
+            "model": {"name": "cnn"},
             "loss": {"name": "focal"},
             "seed": seed,
         },
@@ -65,24 +65,37 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
+def names(label: str, clean: str) -> list[str]:
+    row = next(row for row in tweeteval.ROWS if row.label == label)
+    return tweeteval.run_names(row, clean)
+
+
+def test_a_run_has_the_name_that_train_py_gives_it() -> None:
+    # The hash of another seed, cleaning or model is another; the same cell has the same names again.
+    all_names = [
+        name for row in tweeteval.ROWS for clean in tweeteval.CLEANINGS for name in names(row.label, clean)
+    ]
+    assert len(set(all_names)) == len(all_names) == 2 * (3 + 3 + 3 + 1)
+    assert names("CNN", "leak_free") == names("CNN", "leak_free")
+
+
 def test_runs_of_the_table_are_kept_and_others_are_not(tmp_path: Path, results: Path) -> None:
     root = tmp_path / "runs"
-    a_run(root, a_result("aaa", seed=0, clean="as_distributed"))
-    a_run(root, a_result("bbb", seed=1, clean="as_distributed"))
-    a_run(root, a_result("ccc", seed=7, clean="as_distributed"))  # not a seed of the table
-    tuned = ["model=cnn", "data.clean=as_distributed", "seed=0", "model.optimizer.lr=1"]
-    a_run(root, a_result("ddd", seed=0, clean="as_distributed", overrides=tuned))  # not the paper's settings
+    first, second, _ = names("CNN", "as_distributed")
+    a_run(root, a_result(first, seed=0, clean="as_distributed"))
+    a_run(root, a_result(second, seed=1, clean="as_distributed"))
+    a_run(root, a_result("0123456789ab", seed=0, clean="as_distributed"))  # of other settings
     cells = tweeteval.collect(root)
     kept = {(cell.row.label, cell.clean): [result["run"] for result in cell.results] for cell in cells}
-    assert kept[("CNN", "as_distributed")] == ["aaa", "bbb"]
+    assert kept[("CNN", "as_distributed")] == [first, second]
     assert sum(map(len, kept.values())) == 2
-    assert sorted(path.name for path in results.iterdir()) == ["aaa", "bbb"]
+    assert sorted(path.name for path in results.iterdir()) == sorted([first, second])
 
 
 def test_the_report_has_mean_and_spread_and_says_what_was_not_run(tmp_path: Path, results: Path) -> None:
     root = tmp_path / "runs"
-    for seed in (0, 1, 2):
-        a_run(root, a_result(f"run{seed}", seed=seed, clean="as_distributed"))
+    for seed, name in enumerate(names("CNN", "as_distributed")):
+        a_run(root, a_result(name, seed=seed, clean="as_distributed"))
     text = tweeteval_report.render(tweeteval.collect(root))
     # Mean and standard deviation of 0.25, 0.26, 0.27 by hand.
     assert "| CNN | as distributed | 3 | 0.33 | 1.000 ± 0.000 | 0.24 | 0.260 ± 0.010 |" in text
