@@ -153,10 +153,15 @@ class Batches(pl.LightningDataModule):
         return self.evaluation_dataloader("validation")
 
     def evaluation_dataloader(self, split: str) -> DataLoader:
-        """Batches of any split by rising length; each device gets every `world_size`-th of them."""
+        """Batches of any split by rising length; each device gets every `world_size`-th of them.
+
+        All devices get as many batches, as they must step together: the first ones may come twice.
+        """
         rank, world_size = self._place()
-        batches: Any = evaluation_batches(self.lengths[split])[rank::world_size]
-        return DataLoader(self.rows[split], batch_size=None, sampler=batches)
+        batches = evaluation_batches(self.lengths[split])
+        rounds = -(-len(batches) // world_size)
+        share: Any = [batches[(step * world_size + rank) % len(batches)] for step in range(rounds)]
+        return DataLoader(self.rows[split], batch_size=None, sampler=share)
 
     def _place(self) -> tuple[int, int]:
         trainer = self.trainer

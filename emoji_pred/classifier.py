@@ -119,7 +119,11 @@ class Classifier(pl.LightningModule):
             torch.distributed.all_gather_object(gathered, batches)
             batches = [batch for part in gathered for batch in part]
         columns = [torch.cat(column) for column in zip(*batches, strict=True)]
-        rows, logits, targets = (column[columns[0].argsort()] for column in columns)
+        order = columns[0].argsort()
+        # With several devices some rows were evaluated twice, to the same logits.
+        first = torch.ones_like(order, dtype=torch.bool)
+        first[1:] = columns[0][order][1:] != columns[0][order][:-1]
+        rows, logits, targets = (column[order[first]] for column in columns)
         return rows, logits, targets
 
     def _reduced_train_sums(self) -> list[float]:

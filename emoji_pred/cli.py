@@ -6,6 +6,9 @@ import os
 import re
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -50,16 +53,22 @@ _session = _Session()
 
 def main() -> None:
     """Run the command line; ends with code 0, 2 for a user's mistake, 1 for a failed run, 130 for Ctrl-C."""
+    _session.jobs.clear()
+    warnings.formatwarning = _format_warning
     debugging = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors instead of printing and exiting
     try:
-        _hydra_main()
+        with _hydra_raising():
+            _hydra_main()
     except UserError as error:
         _fail(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         if debugging:
             raise
         _fail(_explain(error))
+    except OSError as error:  # Hydra makes the directory of a sweep
+        if debugging:
+            raise
+        _fail(f"cannot write {error.filename}: {error.strerror}; set runs_dir=DIRECTORY or EMOJI_PRED_RUNS")
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -67,11 +76,24 @@ def main() -> None:
         _finish()
 
 
+@contextmanager
+def _hydra_raising() -> Iterator[None]:
+    """Let Hydra raise its errors, which it would else print, ending the process."""
+    before = os.environ.get("HYDRA_FULL_ERROR", "0")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = before
+
+
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def _hydra_main(config: DictConfig) -> None:
     hydra_config = HydraConfig.get()
     _session.sweeping = hydra_config.mode == RunMode.MULTIRUN
-    job = _Job(list(hydra_config.overrides.task))
+    # Unresolved: an override may hold an interpolation of its own, `data_dir=${runs_dir}/data`.
+    typed: Any = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)
+    job = _Job(typed)
     _session.jobs.append(job)
     if _session.sweeping:
         print(f"run {hydra_config.job.num + 1}: {' '.join(job.overrides)}", flush=True)
@@ -79,8 +101,11 @@ def _hydra_main(config: DictConfig) -> None:
     try:
         job.outcome = _run(config, job.overrides)
     except UserError as error:
-        job.error, job.exit_code = str(error), MISTAKE
-        print(f"error: {error}", file=sys.stderr)
+        job.error, job.exit_code = _one_line(str(error)), MISTAKE
+        print(f"error: {job.error}", file=sys.stderr)
+    except (HydraException, OmegaConfBaseException) as error:
+        job.error, job.exit_code = _explain(error), MISTAKE
+        print(f"error: {job.error}", file=sys.stderr)
     except Exception as error:
         job.error, job.exit_code = f"{type(error).__name__}: {error}".splitlines()[0], FAILURE
         traceback.print_exc()
@@ -120,8 +145,19 @@ def _row(job: _Job) -> dict[str, Any]:
 
 
 def _fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {_one_line(message)}", file=sys.stderr)
     sys.exit(MISTAKE)
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
+
+
+def _format_warning(message: Any, category: Any, filename: str, lineno: int, line: str | None = None) -> str:
+    """The suite's own warnings speak to the user: no file and line of code."""
+    if Path(filename).is_relative_to(Path(__file__).parent):
+        return f"warning: {_one_line(str(message))}\n"
+    return f"{filename}:{lineno}: {category.__name__}: {message}\n"
 
 
 def _explain(error: Exception) -> str:
@@ -136,10 +172,11 @@ def _explain(error: Exception) -> str:
         r"Could not (?:override|delete|append|add) '([^']+)'|Key '([^']+)' is not in struct", text
     )
     if key:
-        name = key.group(1) or key.group(2)
-        return f"{name} is not a setting{_nearest(name, _known_keys())}"
-    first = " ".join(line.strip() for line in text.splitlines() if line.strip())
-    return f"the configuration cannot be read: {first}"
+        name, known = key.group(1) or key.group(2), _known_keys()
+        if name in known:
+            return f"{name} is not a setting of what is chosen here; it belongs to {' or '.join(known[name])}"
+        return f"{name} is not a setting{_nearest(name, sorted(known))}"
+    return f"the configuration cannot be read: {_one_line(text)}"
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -149,18 +186,18 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"; there are {', '.join(sorted(known)[:12])}"
 
 
-def _known_keys() -> list[str]:
-    """Every dotted key of every choice, and the groups themselves."""
-    keys = set()
-    for path in CONF.rglob("*.yaml"):
+def _known_keys() -> dict[str, list[str]]:
+    """Every dotted key of every choice, with the choices that have it, and the groups themselves."""
+    keys: dict[str, list[str]] = {}
+    for path in sorted(CONF.rglob("*.yaml")):
         group = path.parent.relative_to(CONF).as_posix()
         if group.startswith("hydra"):
             continue
         prefix = "" if group == "." else f"{group}."
-        if prefix:
-            keys.add(group)
-        keys |= {prefix + key for key in _dotted(OmegaConf.to_container(OmegaConf.load(path), resolve=False))}
-    return sorted(keys)
+        found = _dotted(OmegaConf.to_container(OmegaConf.load(path), resolve=False))
+        for key in ([group] if prefix else []) + [prefix + key for key in found]:
+            keys.setdefault(key, []).append(f"{group}={path.stem}" if prefix else path.name)
+    return keys
 
 
 def _dotted(value: Any, prefix: str = "") -> list[str]:

@@ -9,12 +9,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, create_model
 
 from emoji_pred.errors import UserError
 
 # Only these may be built from a configuration: a config is data, it cannot name arbitrary code.
-ALLOWED_TARGETS = ("emoji_pred.models.", "emoji_pred.losses.", "emoji_pred.alpha.")
+ALLOWED_TARGETS = {
+    "model.network": "emoji_pred.models.",
+    "loss": "emoji_pred.losses.",
+    "alpha": "emoji_pred.alpha.",
+}
 # Constructor arguments that the suite fills in from the corpus, the tokenizer and the encoder.
 INJECTED = frozenset(
     {"self", "vocab_size", "num_classes", "pad_id", "encoder", "class_weights", "class_counts"}
@@ -26,7 +30,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    # Strict: the values are used as they stand, so text that reads like a number ("32") is a mistake.
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, strict=True)
 
 
 class Tokenizer(_Strict):
@@ -45,8 +50,8 @@ class Optimizer(_Strict):
     target: Literal["torch.optim.Adam", "torch.optim.AdamW", "torch.optim.SGD"] = Field(alias="_target_")
     lr: Positive
     weight_decay: NonNegative = 0.0
-    betas: tuple[Fraction, Fraction] | None = None
-    eps: PositiveFloat | None = None
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] | None = None
+    eps: Positive | None = None
     momentum: Fraction | None = None
 
 
@@ -77,7 +82,36 @@ class Model(_Strict):
     accumulate: PositiveInt
     max_epochs: PositiveInt
     early_stopping: EarlyStopping | None
-    gradient_clip: PositiveFloat | None
+    gradient_clip: Positive | None
+
+
+class Encoder(_Strict):
+    """A pretrained encoder: where its files lie, and the quirks of its tokens (see `pretrained`)."""
+
+    name: str
+    source: Literal["hub", "package", "random"]
+    repository: str | None
+    revision: str | None
+    package: str | None
+    sha256: str | None
+    normalise: Literal["none", "tweet"]
+    max_tokens: PositiveInt
+    truncation_side: Literal["left", "right"]
+    prefix: str
+    config: dict[str, Any]
+
+
+class Logger(_Strict):
+    """Where the learning curves go; all but the name are settings of Weights & Biases."""
+
+    name: Literal["csv", "none", "wandb"]
+    mode: Literal["online", "offline", "disabled"] | None = None
+    project: str | None = None
+    entity: str | None = None
+    group: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    predictions: Annotated[int, Field(ge=0)] = 0
+    timeout: Positive = 20.0
 
 
 class Trainer(_Strict):
@@ -98,11 +132,11 @@ class Config(_Strict):
 
     data: dict[str, Any]
     model: Model
-    encoder: dict[str, Any]
+    encoder: Encoder
     loss: dict[str, Any]
     alpha: dict[str, Any]
     trainer: Trainer
-    logger: dict[str, Any]
+    logger: Logger
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     bucket_batches: PositiveInt
     force: bool
@@ -121,7 +155,13 @@ def check(config: Mapping[str, Any]) -> Config:
         checked = Config.model_validate(config)
     except ValidationError as error:
         raise UserError(_explain(error)) from None
+    for group in ("data", "loss", "alpha"):
+        for key in ("name", "_target_"):
+            if not isinstance(config[group].get(key), str):
+                raise UserError(f"{group}.{key}: a name is required, found {config[group].get(key)!r}")
     model, trainer = checked.model, checked.trainer
+    if trainer.accelerator == "cpu" and trainer.devices > (os.cpu_count() or 1):
+        raise UserError(f"trainer.devices={trainer.devices}, but this machine has {os.cpu_count()} CPU cores")
     if model.batch_size % model.accumulate:
         raise UserError(
             f"model.accumulate={model.accumulate} does not divide model.batch_size={model.batch_size}, "
@@ -139,14 +179,17 @@ def check(config: Mapping[str, Any]) -> Config:
             "model.optimizer.weight_decay would not reach the embedding under embedding_updates=rowwise; "
             "set one of them: weight_decay=0 or embedding_updates=dense"
         )
+    if model.embedding_updates == "rowwise" and trainer.devices * trainer.num_nodes > 1:
+        raise UserError(
+            "model.embedding_updates=rowwise has sparse gradients, which several devices cannot exchange; "
+            "set model.embedding_updates=dense"
+        )
     per_device, rest = divmod(model.batch_size // model.accumulate, trainer.devices * trainer.num_nodes)
     if rest or not per_device:
         raise UserError(
             f"a batch of {model.batch_size // model.accumulate} rows cannot be split evenly over "
             f"{trainer.devices * trainer.num_nodes} devices; change model.batch_size or trainer.devices"
         )
-    if trainer.accelerator == "cpu" and trainer.devices > (os.cpu_count() or 1):
-        raise UserError(f"trainer.devices={trainer.devices}, but this machine has {os.cpu_count()} CPU cores")
     return checked
 
 
@@ -154,25 +197,34 @@ def check_hardware(trainer: Trainer) -> None:
     """Check the devices and the precision asked for against those there are (imports torch)."""
     import torch
 
-    if trainer.accelerator == "gpu" and trainer.devices > torch.cuda.device_count():
+    gpus = torch.cuda.device_count()
+    on_gpu = trainer.accelerator == "gpu" or (trainer.accelerator == "auto" and gpus > 0)
+    if on_gpu and trainer.devices > gpus:
         raise UserError(
-            f"trainer.devices={trainer.devices} GPUs asked for, {torch.cuda.device_count()} found; "
+            f"trainer.devices={trainer.devices} GPUs asked for, {gpus} found; "
             "set trainer.devices, or trainer=cpu"
         )
-    bfloat16 = trainer.precision.startswith("bf16")
-    if bfloat16 and trainer.accelerator == "gpu" and not torch.cuda.is_bf16_supported():
+    if not on_gpu and trainer.devices > (os.cpu_count() or 1):
+        raise UserError(f"trainer.devices={trainer.devices}, but this machine has {os.cpu_count()} CPU cores")
+    if on_gpu and trainer.precision.startswith("bf16") and not torch.cuda.is_bf16_supported():
         raise UserError("this GPU has no bfloat16; set trainer.precision=32-true")
 
 
 def check_loss(config: Mapping[str, Any], task: str) -> None:
-    """Check that loss and alpha fit each other and the corpus' task, before any training."""
-    loss, alpha, data = (config[group]["name"] for group in ("loss", "alpha", "data"))
-    target = resolve(config["loss"]["_target_"])
+    """Check that the loss is made for the corpus' task."""
+    loss, data = config["loss"]["name"], config["data"]["name"]
+    target = resolve(config["loss"]["_target_"], "loss")
     if target.task != task:
         fitting = "bce" if task == "multilabel" else "focal, cross_entropy, weighted_cross_entropy"
         raise UserError(
             f"loss={loss} is for {target.task} labels, but data={data} is {task}; choose loss={fitting}"
         )
+
+
+def check_alpha(config: Mapping[str, Any]) -> None:
+    """Check that the loss takes the class weights asked for; needs no data."""
+    loss, alpha = config["loss"]["name"], config["alpha"]["name"]
+    target = resolve(config["loss"]["_target_"], "loss")
     if not target.uses_class_weights and alpha != "uniform":
         raise UserError(
             f"loss={loss} takes no class weights, so alpha={alpha} would do nothing; "
@@ -183,32 +235,45 @@ def check_loss(config: Mapping[str, Any], task: str) -> None:
 def check_arguments(config: Mapping[str, Any]) -> None:
     """Check the arguments of network, loss and alpha against their signatures, which state the ranges."""
     problems = []
-    for key, options in (
-        ("model.network", config["model"]["network"]),
-        ("loss", config["loss"]),
-        ("alpha", config["alpha"]),
-    ):
-        schema = _signature_schema(resolve(options["_target_"]), key)
-        given = {name: value for name, value in options.items() if name not in ("_target_", "name")}
+    network = config["model"]["network"]
+    for key, options in (("model.network", network), ("loss", config["loss"]), ("alpha", config["alpha"])):
+        schema = _signature_schema(resolve(options.get("_target_"), key), key)
+        given = {
+            name: tuple(value) if isinstance(value, list) else value  # YAML has no tuples
+            for name, value in options.items()
+            if name not in ("_target_", "name")
+        }
         try:
             schema.model_validate(given)
         except ValidationError as error:
             problems.append(_explain(error, prefix=key))
     if problems:
         raise UserError("; ".join(problems))
+    reads_encoder = "encoder" in inspect.signature(resolve(network["_target_"])).parameters
+    if reads_encoder and config["model"]["tokenizer"]["kind"] != "encoder":
+        raise UserError("model.network reads a pretrained encoder's tokens; set model.tokenizer.kind=encoder")
 
 
-def resolve(target: str) -> Any:
-    """The class or function that a `_target_` names, if it is one that a configuration may name."""
+def resolve(target: Any, place: str | None = None) -> Any:
+    """The class or function that a `_target_` names, if it is one that a configuration may name.
+
+    Args:
+        target: a dotted path.
+        place: the key of `ALLOWED_TARGETS` where it stands; None allows any of them.
+    """
+    allowed = tuple(ALLOWED_TARGETS.values()) if place is None else (ALLOWED_TARGETS[place],)
+    key = f"{place}._target_" if place else "_target_"
+    if not isinstance(target, str) or not target.startswith(allowed):
+        raise UserError(f"{key}={target} is not allowed: it must begin with {' or '.join(allowed)}")
     module, _, name = target.rpartition(".")
-    if not target.startswith(ALLOWED_TARGETS):
-        raise UserError(
-            f"_target_={target} is not allowed: it must begin with one of {', '.join(ALLOWED_TARGETS)}"
-        )
     try:
-        return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise UserError(f"_target_={target} names nothing that exists ({error})") from None
+        raise UserError(f"{key}={target} names nothing that exists ({error})") from None
+    # What the module itself imported (torch, a decorator, ...) is not for a configuration to call.
+    if getattr(found, "__module__", None) != module or name.startswith("_"):
+        raise UserError(f"{key}={target} is not allowed: {module} defines no public {name}")
+    return found
 
 
 def instantiate(options: Mapping[str, Any], **injected: Any) -> Any:
@@ -221,7 +286,10 @@ def instantiate(options: Mapping[str, Any], **injected: Any) -> Any:
 
 def expand(directory: str) -> Path:
     """A directory setting as an absolute path; `~` is the user's home."""
-    return Path(directory).expanduser().absolute()
+    try:
+        return Path(directory).expanduser().absolute()
+    except RuntimeError as error:
+        raise UserError(f"{directory}: {error}") from None
 
 
 def _signature_schema(target: Callable[..., Any], key: str) -> type[BaseModel]:
@@ -231,7 +299,8 @@ def _signature_schema(target: Callable[..., Any], key: str) -> type[BaseModel]:
         if name not in INJECTED:
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[name] = (hints.get(name, Any), default)
-    return create_model(key, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+    rules = ConfigDict(extra="forbid", arbitrary_types_allowed=True, strict=True, allow_inf_nan=False)
+    return create_model(key, __config__=rules, **fields)
 
 
 def _explain(error: ValidationError, prefix: str = "") -> str:

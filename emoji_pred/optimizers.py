@@ -74,7 +74,7 @@ def build_optimizer(network: nn.Module, options: Mapping[str, Any], embedding_up
 
 def build_scheduler(optimizer: Optimizer, options: Mapping[str, Any], total_steps: int) -> LambdaLR:
     """Linear warm-up over `warmup_steps` steps, then `constant` or `linear` down to 0 at `total_steps`."""
-    warmup, decays = options["warmup_steps"], options["name"] == "linear"
+    warmup, decays = options.get("warmup_steps", 0), options["name"] == "linear"
 
     def factor(step: int) -> float:
         if step < warmup:

@@ -7,8 +7,11 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from emoji_pred.without_transformers import without_transformers
+
+with without_transformers():  # a run imports Lightning here first
+    import lightning.pytorch as pl
+    from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 
 REFRESH_STEPS = 25  # drawing a bar each step costs more than a step of a small model
 

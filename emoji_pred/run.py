@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from emoji_pred.tokenizers import Tokenized
 
 Options = Mapping[str, Any]
+TEXT_FILES = "emoji_pred.data.text_files.load_text_files"
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,21 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
         return RunResult(finished, runs_dir / name, found=True)
 
     configuration.check_arguments(config)
+    configuration.check_alpha(config)
     configuration.check_hardware(settings.trainer)
     directory = runs.prepare_directory(runs_dir, name)
+    try:
+        result = _train(config, parts, name, directory, overrides or [], started)
+    except BaseException:
+        with contextlib.suppress(OSError):  # nothing was written: no trace of it
+            directory.rmdir()
+        raise
+    return RunResult(result, directory, found=False)
+
+
+def _train(
+    config: Options, parts: Options, name: str, directory: Path, overrides: list[str], started: float
+) -> dict[str, Any]:
     corpus = _load_corpus(config)
     configuration.check_loss(config, corpus.task)
     tokenized = _tokenize(config, corpus)
@@ -63,11 +78,11 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
     outcome = train_and_evaluate(config, corpus, tokenized, directory, name)
     if outcome is None:  # a helper process of a distributed run: the first process writes the result
         raise SystemExit(0)
-    result = {
+    result: dict[str, Any] = {
         "schema": runs.RESULT_SCHEMA,
         "status": "finished",
         "run": name,
-        "overrides": [item for item in overrides or [] if not item.split("=")[0].endswith("_dir")],
+        "overrides": [item for item in overrides if not item.split("=")[0].endswith("_dir")],
         "config": {key: value for key, value in config.items() if not key.endswith("_dir")},
         "task": corpus.task,
         "label_names": list(corpus.label_names),
@@ -91,11 +106,11 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
     }
     runs.write_json(directory / runs.RESULT, result)
     outcome.log_evaluation(result)
-    return RunResult(result, directory, found=False)
+    return result
 
 
 def _file_blob_ids(data: Options, data_dir: str) -> dict[str, str]:
-    if data["name"] != "text_files":
+    if data["_target_"] != TEXT_FILES:  # the name is the user's to choose
         return {}
     from emoji_pred.data.sources import git_blob_id
     from emoji_pred.data.text_files import local_files

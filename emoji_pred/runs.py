@@ -7,9 +7,10 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +23,7 @@ IDENTITY_VERSION = 1
 RESULT_SCHEMA = 1
 # Row ids, targets (N,) or (N, C), probabilities (N, C) float32.
 SplitPredictions = tuple[list[str], np.ndarray, np.ndarray]
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 
 
@@ -57,7 +59,7 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
 def run_hash(parts: Mapping[str, Any]) -> str:
     """Twelve hexadecimal digits that name a run: the SHA-256 of its identity in canonical JSON."""
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def prepare_directory(runs_dir: Path, name: str) -> Path:
@@ -81,27 +83,33 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
 
     The bytes go to a temporary file beside it, are synced to disk, and take its name at the end.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
         _sync_directory(path.parent)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EROFS,
-            errno.EACCES,
-        ):
+        with suppress(OSError):
+            temporary.unlink()
+        refused = _refused_by_disk(error)
+        if refused is not None:
             raise UserError(
-                f"cannot write {path}: {error.strerror}; make room or set another directory and start the "
+                f"cannot write {path}: {refused.strerror}; make room or set another directory and start the "
                 "same command again (what was there before is untouched)"
             ) from error
         raise
+
+
+def _refused_by_disk(error: BaseException | None) -> OSError | None:
+    """The error of a full or read-only disk behind another: torch reports one of its own on top."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _sync_directory(directory: Path) -> None:
@@ -114,8 +122,10 @@ def _sync_directory(directory: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace a file by `value` as readable JSON (emoji as themselves)."""
+    text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     with replace_file(path) as stream:
-        stream.write(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False).encode() + b"\n")
+        # Half a surrogate pair, as in a file name that is not UTF-8, becomes a JSON escape.
+        stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 def file_digest(path: Path) -> str:

@@ -213,7 +213,8 @@ def tokenize(
             _write_cache(directory, tokenized)
     except OSError as error:
         warnings.warn(
-            f"token cache {directory.parent} cannot be written ({error.strerror}); not cached", stacklevel=2
+            f"token cache {directory.parent} cannot be written ({error.strerror or error}); not cached",
+            stacklevel=2,
         )
         tokenized = _tokenize(texts, options, encoder, progress)
     return tokenized

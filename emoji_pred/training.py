@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import os
+import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,7 @@ from emoji_pred import config as configuration
 from emoji_pred.batches import Batches, epoch_batches, padded_fraction
 from emoji_pred.classifier import Classifier
 from emoji_pred.data.corpus import Corpus
+from emoji_pred.errors import UserError
 from emoji_pred.loggers import build_logger, log_evaluation
 from emoji_pred.metrics import evaluate
 from emoji_pred.optimizers import build_optimizer, build_scheduler
@@ -82,7 +86,8 @@ def train_and_evaluate(
     batches = build_batches(config, corpus, tokenized)
     loggers = build_logger(config["logger"], directory, name, dict(config))
     trainer = build_trainer(config, directory, loggers, batches_an_epoch=len(batches.train_dataloader()))
-    trainer.fit(classifier, datamodule=batches)
+    with _interrupt_as_python_does():
+        trainer.fit(classifier, datamodule=batches)
 
     checkpoint = directory / f"{CANDIDATE}.ckpt"
     best = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -90,7 +95,7 @@ def train_and_evaluate(
     figures: dict[str, Any] = {
         "parameters": _count_parameters(classifier.network),
         "best_epoch": best["epoch"],
-        "curves": [{key.replace("/", "_"): value for key, value in row.items()} for row in classifier.curves],
+        "curves": [_plain_figures(row) for row in classifier.curves],
         "padding": _padding(config, batches),
         "validation": None,
         "test": None,
@@ -98,7 +103,10 @@ def train_and_evaluate(
     predictions: dict[str, runs.SplitPredictions] = {}
     for split in ("validation", "test"):
         if split in corpus.splits:
-            figures[split], predictions[split] = _evaluate_split(trainer, classifier, batches, corpus, split)
+            with _interrupt_as_python_does():
+                figures[split], predictions[split] = _evaluate_split(
+                    trainer, classifier, batches, corpus, split
+                )
     if not trainer.is_global_zero:
         return None
     texts = {split: corpus.splits[split].texts for split in predictions}
@@ -114,11 +122,7 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
     loss = configuration.instantiate(
         config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
     )
-    encoder = None
-    if model["tokenizer"]["kind"] == "encoder":
-        from emoji_pred.pretrained import load_encoder
-
-        encoder = load_encoder(config["encoder"])
+    encoder = _load_encoder(config["encoder"]) if model["tokenizer"]["kind"] == "encoder" else None
     network: nn.Module = configuration.instantiate(
         model["network"],
         vocab_size=tokenized.vocab_size,
@@ -143,6 +147,17 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
             "tokenizer": tokenized.state,
         },
     )
+
+
+def _load_encoder(options: Options) -> nn.Module:
+    from emoji_pred.pretrained import load_encoder
+
+    try:
+        return load_encoder(options)
+    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        if options["source"] != "random":
+            raise
+        raise UserError(f"encoder={options['name']}: encoder.config gives no network ({error})") from error
 
 
 def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batches:
@@ -210,7 +225,7 @@ def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epo
         num_sanity_val_steps=0,
         enable_model_summary=False,
         enable_progress_bar=any(type(callback).__name__ == "TQDMProgressBar" for callback in extra),
-        log_every_n_steps=50,
+        log_every_n_steps=0,  # figures of an epoch only
     )
 
 
@@ -229,6 +244,24 @@ def _evaluate_split(
 def probabilities_of(logits: Tensor, task: str) -> Tensor:
     """Softmax over classes, or a sigmoid for each label, in float32."""
     return logits.float().softmax(1) if task == "multiclass" else logits.float().sigmoid()
+
+
+def _plain_figures(row: Mapping[str, float]) -> dict[str, float | None]:
+    """One epoch of the curves for JSON, which has no NaN: a figure of a diverged epoch is null."""
+    return {key.replace("/", "_"): value if math.isfinite(value) else None for key, value in row.items()}
+
+
+@contextmanager
+def _interrupt_as_python_does() -> Iterator[None]:
+    """Hand Ctrl-C on: Lightning would end the process with code 1 and leave the next Ctrl-C ignored."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
 
 
 def _count_parameters(network: nn.Module) -> dict[str, int]:
@@ -254,3 +287,5 @@ def _quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*predict returned None.*")
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    # The classifier gathers its figures over the devices itself.
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")

@@ -1,0 +1,69 @@
+"""What a result says of where it was made: enough to repeat it, nothing that names a machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import REPOSITORY
+
+from emoji_pred import provenance
+
+
+def test_the_environment_is_plain_and_names_versions_but_no_machine() -> None:
+    found = provenance.environment()
+    text = json.dumps(found)
+    assert found["packages"]["torch"] == torch.__version__
+    assert re.fullmatch(r"3\.\d+\.\d+.*", found["python"])
+    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", found["date"])
+    for private in (socket.gethostname(), str(Path.home()), str(REPOSITORY)):
+        assert private not in text
+    assert all(version for version in found["packages"].values())
+
+
+def test_a_package_that_is_absent_is_null() -> None:
+    assert provenance._version("no_such_package_anywhere") is None
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"]
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_code_revision_notices_changes_of_code_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "emoji_pred"
+    package.mkdir()
+    (package / "provenance.py").write_text("")
+    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
+    assert provenance.code_revision() == {"commit": None, "dirty": None}
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-q", "-m", "first")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    assert provenance.code_revision() == {"commit": commit, "dirty": False}
+    (tmp_path / "notes.md").write_text("not code")
+    assert provenance.code_revision()["dirty"] is False
+    (package / "provenance.py").write_text("changed = True\n")
+    assert provenance.code_revision() == {"commit": commit, "dirty": True}
+
+
+def test_without_git_the_revision_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert provenance.code_revision() == {"commit": None, "dirty": None}
+
+
+def test_peak_memory_is_in_mebibytes() -> None:
+    block = bytearray(64 * 1024**2)
+    block[::4096] = b"x" * len(block[::4096])
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert provenance.peak_memory_mb() == pytest.approx(kibibytes / 1024, abs=2)
+    assert provenance.peak_memory_mb() > 64
