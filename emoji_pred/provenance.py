@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -19,10 +20,9 @@ PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
-    """Plain values that say with what and where a run was made; no path and no name of a machine."""
+    """Plain values that say when, with what and where a run was made; no path and no name of a machine."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "code": code_revision(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "machine": {
@@ -45,8 +45,18 @@ def code_revision() -> dict[str, Any]:
     return {"commit": commit, "dirty": dirty}
 
 
+def reset_peak_memory() -> None:
+    """Forget the peak so far, where the system can: each run of a sweep then reports its own."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_mb() -> int:
-    """The largest resident memory of this process so far, in MiB."""
+    """The largest resident memory of this process since `reset_peak_memory`, in MiB."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        # Linux hands ru_maxrss on from a parent process; VmHWM is this process alone.
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return round(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1024**2 if sys.platform == "darwin" else 1024))
 

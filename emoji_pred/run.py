@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from emoji_pred import config as configuration
 from emoji_pred import runs
 from emoji_pred.errors import UserError
-from emoji_pred.provenance import environment, peak_memory_mb
+from emoji_pred.provenance import code_revision, environment, peak_memory_mb, reset_peak_memory
 
 if TYPE_CHECKING:
     from emoji_pred.data.corpus import Corpus
@@ -69,6 +69,8 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
 def _train(
     config: Options, parts: Options, name: str, directory: Path, overrides: list[str], started: float
 ) -> dict[str, Any]:
+    reset_peak_memory()
+    code = code_revision()  # before training: the checkout may change meanwhile
     corpus = _load_corpus(config)
     configuration.check_loss(config, corpus.task)
     tokenized = _tokenize(config, corpus)
@@ -95,6 +97,7 @@ def _train(
             "rows": {split: len(rows.texts) for split, rows in corpus.splits.items()},
             "vocabulary": tokenized.vocab_size,
             "warnings": list(corpus.warnings),
+            "code": code,
             **environment(),
         },
     }
@@ -105,7 +108,13 @@ def _train(
         file: runs.file_digest(directory / file) for file in (runs.PREDICTIONS, runs.CHECKPOINT)
     }
     runs.write_json(directory / runs.RESULT, result)
-    outcome.log_evaluation(result)
+    try:
+        outcome.log_evaluation(result)
+    except Exception as error:  # a tracker's failure must not cost a finished run
+        reason = str(error).partition("\n")[0]
+        warnings.warn(
+            f"the run is finished, but its logger failed: {type(error).__name__}: {reason}", stacklevel=2
+        )
     return result
 
 

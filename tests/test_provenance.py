@@ -67,3 +67,14 @@ def test_peak_memory_is_in_mebibytes() -> None:
     kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert provenance.peak_memory_mb() == pytest.approx(kibibytes / 1024, abs=2)
     assert provenance.peak_memory_mb() > 64
+
+
+def test_peak_memory_is_of_the_run_and_not_of_what_ran_before() -> None:
+    import numpy as np
+
+    before = np.ones(200 * 2**20, dtype=np.uint8)  # 200 MiB
+    assert provenance.peak_memory_mb() >= 200
+    high = provenance.peak_memory_mb()
+    del before
+    provenance.reset_peak_memory()
+    assert provenance.peak_memory_mb() <= high - 150 or not Path("/proc/self/clear_refs").exists()
