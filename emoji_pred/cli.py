@@ -55,6 +55,8 @@ def main() -> None:
     """Run the command line; ends with code 0, 2 for a user's mistake, 1 for a failed run, 130 for Ctrl-C."""
     _session.jobs.clear()
     warnings.formatwarning = _format_warning
+    # argparse takes no option between overrides: `model=cnn -m loss=focal` is what people type.
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     debugging = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         with _hydra_raising():

@@ -19,7 +19,7 @@ from emoji_pred.provenance import code_revision, environment, peak_memory_mb, re
 
 if TYPE_CHECKING:
     from emoji_pred.data.corpus import Corpus
-    from emoji_pred.tokenizers import Tokenized
+    from emoji_pred.token_cache import Tokenized
 
 Options = Mapping[str, Any]
 TEXT_FILES = "emoji_pred.data.text_files.load_text_files"
@@ -142,7 +142,7 @@ def _load_corpus(config: Options) -> Corpus:
 
 def _tokenize(config: Options, corpus: Corpus) -> Tokenized:
     from emoji_pred.progress import chunks
-    from emoji_pred.tokenizers import tokenize
+    from emoji_pred.token_cache import tokenize
 
     return tokenize(
         {split: rows.texts for split, rows in corpus.splits.items()},

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import functools
-import logging
 import math
-import os
-import signal
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +14,6 @@ from emoji_pred.without_transformers import without_transformers
 
 with without_transformers():
     import lightning.pytorch as pl
-    from lightning.fabric.plugins.io import TorchCheckpointIO
-    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 import numpy as np
 import torch
@@ -34,11 +27,10 @@ from emoji_pred.errors import UserError
 from emoji_pred.loggers import build_logger, log_evaluation
 from emoji_pred.metrics import evaluate
 from emoji_pred.optimizers import build_optimizer, build_scheduler
-from emoji_pred.progress import callbacks
-from emoji_pred.tokenizers import Tokenized
+from emoji_pred.token_cache import Tokenized
+from emoji_pred.trainer import CANDIDATE, build_trainer, interrupt_as_python_does, quiet_libraries
 
 Options = Mapping[str, Any]
-CANDIDATE = "candidate"  # the best checkpoint of a run that is not finished
 
 
 @dataclass(frozen=True)
@@ -58,15 +50,6 @@ class Outcome:
     log_evaluation: Callable[[dict[str, Any]], None]
 
 
-class SafeCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints beside their place, syncs them, then renames."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Replace the checkpoint at `path` by `checkpoint`."""
-        with runs.replace_file(Path(path)) as stream:
-            torch.save(checkpoint, stream)
-
-
 def train_and_evaluate(
     config: Options, corpus: Corpus, tokenized: Tokenized, directory: Path, name: str
 ) -> Outcome | None:
@@ -75,7 +58,7 @@ def train_and_evaluate(
     Returns:
         None in the helper processes of a distributed run.
     """
-    _quiet_libraries()
+    quiet_libraries()
     if config["trainer"]["threads"]:
         torch.set_num_threads(config["trainer"]["threads"])
     # Adam's moments of words that are seldom seen decay below the smallest normal float, where a CPU computes
@@ -86,7 +69,7 @@ def train_and_evaluate(
     batches = build_batches(config, corpus, tokenized)
     loggers = build_logger(config["logger"], directory, name, dict(config))
     trainer = build_trainer(config, directory, loggers, batches_an_epoch=len(batches.train_dataloader()))
-    with _interrupt_as_python_does():
+    with interrupt_as_python_does():
         trainer.fit(classifier, datamodule=batches)
 
     checkpoint = directory / f"{CANDIDATE}.ckpt"
@@ -103,7 +86,7 @@ def train_and_evaluate(
     predictions: dict[str, runs.SplitPredictions] = {}
     for split in ("validation", "test"):
         if split in corpus.splits:
-            with _interrupt_as_python_does():
+            with interrupt_as_python_does():
                 figures[split], predictions[split] = _evaluate_split(
                     trainer, classifier, batches, corpus, split
                 )
@@ -177,58 +160,6 @@ def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batc
     )
 
 
-def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epoch: int) -> pl.Trainer:
-    """Lightning's Trainer with the callbacks that select the checkpoint and stop early.
-
-    Args:
-        config: the resolved configuration.
-        directory: of the run.
-        loggers: Lightning loggers, or False.
-        batches_an_epoch: training batches of an epoch.
-    """
-    model, hardware = config["model"], config["trainer"]
-    batch_limit = (hardware["max_steps"] or batches_an_epoch) * model["accumulate"]
-    several = hardware["devices"] * hardware["num_nodes"] > 1
-    select = ModelCheckpoint(
-        dirpath=directory,
-        filename=CANDIDATE,
-        monitor="val/macro_f1",
-        mode="max",
-        save_weights_only=True,
-        enable_version_counter=False,
-    )
-    extra: list[pl.Callback] = [select, *callbacks(hardware["progress"])]
-    if model["early_stopping"]:
-        monitor = model["early_stopping"]["monitor"]
-        mode = "min" if monitor == "val/loss" else "max"
-        extra.append(EarlyStopping(monitor, patience=model["early_stopping"]["patience"], mode=mode))
-    # Slower fills of fresh memory with NaN only help to find bugs in torch itself.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    return pl.Trainer(
-        default_root_dir=directory,
-        accelerator=hardware["accelerator"],
-        devices=hardware["devices"],
-        num_nodes=hardware["num_nodes"],
-        strategy="ddp" if several else "auto",
-        precision=hardware["precision"],
-        deterministic=True if hardware["accelerator"] == "cpu" else "warn",
-        max_epochs=model["max_epochs"],
-        max_steps=hardware["max_steps"] or -1,
-        # A trial shorter than an epoch is an epoch of its own, validated and with a checkpoint.
-        limit_train_batches=min(batch_limit, batches_an_epoch),
-        accumulate_grad_batches=model["accumulate"],
-        gradient_clip_val=model["gradient_clip"],
-        logger=loggers,
-        callbacks=extra,
-        plugins=[SafeCheckpointIO()],
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-        enable_progress_bar=any(type(callback).__name__ == "TQDMProgressBar" for callback in extra),
-        log_every_n_steps=0,  # figures of an epoch only
-    )
-
-
 def _evaluate_split(
     trainer: pl.Trainer, classifier: Classifier, batches: Batches, corpus: Corpus, split: str
 ) -> tuple[dict[str, Any], runs.SplitPredictions]:
@@ -251,19 +182,6 @@ def _plain_figures(row: Mapping[str, float]) -> dict[str, float | None]:
     return {key.replace("/", "_"): value if math.isfinite(value) else None for key, value in row.items()}
 
 
-@contextmanager
-def _interrupt_as_python_does() -> Iterator[None]:
-    """Hand Ctrl-C on: Lightning would end the process with code 1 and leave the next Ctrl-C ignored."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as ended:
-        if not isinstance(ended.__context__, KeyboardInterrupt):
-            raise
-        signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
-
-
 def _count_parameters(network: nn.Module) -> dict[str, int]:
     weights = list(network.parameters())
     return {
@@ -276,16 +194,3 @@ def _padding(config: Options, batches: Batches) -> dict[str, float]:
     lengths = batches.lengths["train"]
     first = epoch_batches(lengths, batches.batch_size, batches.bucket_batches, batches.seed, epoch=0)
     return {"train_padded_fraction": padded_fraction(lengths, first), "mean_tokens": float(lengths.mean())}
-
-
-def _quiet_libraries() -> None:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # Our loader hands out whole batches from memory: worker processes would only slow it down.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
-    warnings.filterwarnings("ignore", message=".*predict returned None.*")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-    # The classifier gathers its figures over the devices itself.
-    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")

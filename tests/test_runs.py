@@ -166,7 +166,7 @@ def test_torchs_own_error_on_a_full_disk_is_seen_through(
 ) -> None:
     import torch
 
-    from emoji_pred.training import SafeCheckpointIO
+    from emoji_pred.trainer import SafeCheckpointIO
 
     class Full(io.FileIO):
         """A file on a disk with 3,000 bytes left."""

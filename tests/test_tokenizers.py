@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
-from emoji_pred import tokenizers
+from emoji_pred import token_cache
 from emoji_pred.pretrained import load_fast_tokenizer
 from emoji_pred.text import normalise_tweet
-from emoji_pred.tokenizers import EncoderTokenizer, Ragged, WordTokenizer, from_state, tokenize
+from emoji_pred.token_cache import tokenize
+from emoji_pred.tokenizers import EncoderTokenizer, Ragged, WordTokenizer, from_state
 
 WORDS = {"kind": "words", "max_tokens": 8, "min_count": 1, "max_size": None, "lowercase": False}
 TEXTS = {"train": ["so so good ❤", "good day", "so sad", "", "day ❤"], "validation": ["so unseen"]}
@@ -184,7 +185,7 @@ def test_texts_are_tokenized_in_chunks_under_a_progress_bar(tmp_path: Path) -> N
     assert ids(result.splits["train"]) == ids(WordTokenizer.train(texts).encode(texts))
 
 
-def same(one: tokenizers.Tokenized, other: tokenizers.Tokenized) -> bool:
+def same(one: token_cache.Tokenized, other: token_cache.Tokenized) -> bool:
     assert (one.vocab_size, one.pad_id, one.state) == (other.vocab_size, other.pad_id, other.state)
     assert list(one.splits) == list(other.splits)
     return all(ids(rows) == ids(other.splits[split]) for split, rows in one.splits.items())
@@ -196,7 +197,7 @@ def test_the_second_call_reads_and_loads_no_nltk(tmp_path: Path) -> None:
     assert read.cached
     assert same(built, read)
     script = (
-        "import sys; from pathlib import Path; from emoji_pred.tokenizers import tokenize;"
+        "import sys; from pathlib import Path; from emoji_pred.token_cache import tokenize;"
         f"result = tokenize({TEXTS!r}, {WORDS!r}, {{}}, Path(sys.argv[1]));"
         "print(result.cached, [name for name in ('nltk', 'transformers', 'torch') if name in sys.modules])"
     )
@@ -241,7 +242,7 @@ def test_parallel_processes_build_it_once(tmp_path: Path) -> None:
     for _ in range(3):
         child = os.fork()
         if child == 0:
-            build = tokenizers._tokenize
+            build = token_cache._tokenize
 
             def slowly(*arguments: Any, build: Any = build) -> Any:
                 with log.open("a") as stream:
@@ -249,7 +250,7 @@ def test_parallel_processes_build_it_once(tmp_path: Path) -> None:
                 time.sleep(0.3)
                 return build(*arguments)
 
-            tokenizers._tokenize = slowly  # type: ignore[assignment]
+            token_cache._tokenize = slowly  # type: ignore[assignment]
             result = tokenize(TEXTS, WORDS, {}, tmp_path)
             os._exit(0 if ids(result.splits["validation"]) == [[2, 1]] else 1)
         children.append(child)
@@ -302,18 +303,18 @@ def test_a_filled_cache_may_be_read_only(tmp_path: Path) -> None:
 def test_the_key_covers_texts_and_options(
     texts: dict[str, list[str]], options: dict[str, Any], encoder: dict[str, Any]
 ) -> None:
-    key = tokenizers._cache_key(TEXTS, WORDS, {})
-    assert tokenizers._cache_key(texts, WORDS | options, encoder) != key
-    assert tokenizers._cache_key(TEXTS, dict(reversed(WORDS.items())), {"name": "not read"}) == key
+    key = token_cache._cache_key(TEXTS, WORDS, {})
+    assert token_cache._cache_key(texts, WORDS | options, encoder) != key
+    assert token_cache._cache_key(TEXTS, dict(reversed(WORDS.items())), {"name": "not read"}) == key
 
 
 def test_the_key_covers_the_encoder_and_the_version(
     tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"kind": "encoder", "max_tokens": None}
-    keys = [tokenizers._cache_key(TEXTS, options, tiny)]
-    keys += [tokenizers._cache_key(TEXTS, options, tiny | {"prefix": "x"})]
-    keys += [tokenizers._cache_key(TEXTS, options, tiny | {"truncation_side": "left"})]
+    keys = [token_cache._cache_key(TEXTS, options, tiny)]
+    keys += [token_cache._cache_key(TEXTS, options, tiny | {"prefix": "x"})]
+    keys += [token_cache._cache_key(TEXTS, options, tiny | {"truncation_side": "left"})]
     monkeypatch.setattr("importlib.metadata.version", lambda name: "999")
-    keys += [tokenizers._cache_key(TEXTS, options, tiny)]
+    keys += [token_cache._cache_key(TEXTS, options, tiny)]
     assert len(set(keys)) == 4

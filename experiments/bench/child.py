@@ -32,9 +32,9 @@ def main() -> None:
 
 def _stop_after_first_step() -> None:
     """Hook into the run where it tokenizes: importing Lightning earlier would change what is measured."""
-    from emoji_pred import tokenizers
+    from emoji_pred import token_cache
 
-    tokenize = tokenizers.tokenize
+    tokenize = token_cache.tokenize
 
     @functools.wraps(tokenize)
     def hooked(*args: Any, **kwargs: Any) -> Any:
@@ -44,7 +44,7 @@ def _stop_after_first_step() -> None:
         Classifier.training_step = _reporting(Classifier.training_step)  # type: ignore[method-assign]
         return tokenized
 
-    tokenizers.tokenize = hooked
+    token_cache.tokenize = hooked
 
 
 def _reporting(step: Any) -> Any:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 # First, because it imports Lightning without the transformers package.
-from emoji_pred.training import build_batches, build_classifier, build_trainer
+from emoji_pred.trainer import build_trainer
+from emoji_pred.training import build_batches, build_classifier
 
 import lightning.pytorch as pl  # isort: skip
 import torch
@@ -26,7 +27,8 @@ from emoji_pred.cli import CONF
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.loggers import build_logger
-from emoji_pred.tokenizers import Ragged, Tokenized, tokenize
+from emoji_pred.token_cache import Tokenized, tokenize
+from emoji_pred.tokenizers import Ragged
 from experiments.bench.measure import finish_device_work, quiet
 from experiments.bench.settings import Settings
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from emoji_pred.batches import epoch_batches, padded_fraction
-from emoji_pred.tokenizers import tokenize
+from emoji_pred.token_cache import tokenize
 from experiments.bench.bert import best_encoder
 from experiments.bench.measure import Finding, Row, seconds_row, spread, table
 from experiments.bench.settings import Settings

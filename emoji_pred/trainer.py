@@ -1,0 +1,115 @@
+"""Lightning's Trainer as the suite uses it: how a checkpoint is selected and written, what is kept quiet."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from emoji_pred import runs
+from emoji_pred.without_transformers import without_transformers
+
+with without_transformers():
+    import lightning.pytorch as pl
+    from lightning.fabric.plugins.io import TorchCheckpointIO
+    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar
+
+import torch
+
+from emoji_pred.progress import callbacks
+
+Options = Mapping[str, Any]
+CANDIDATE = "candidate"  # the best checkpoint of a run that is not finished
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints beside their place, syncs them, then renames."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Replace the checkpoint at `path` by `checkpoint`."""
+        with runs.replace_file(Path(path)) as stream:
+            torch.save(checkpoint, stream)
+
+
+def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epoch: int) -> pl.Trainer:
+    """Lightning's Trainer with the callbacks that select the checkpoint and stop early.
+
+    Args:
+        config: the resolved configuration.
+        directory: of the run.
+        loggers: Lightning loggers, or False.
+        batches_an_epoch: training batches of an epoch.
+    """
+    model, hardware = config["model"], config["trainer"]
+    batch_limit = (hardware["max_steps"] or batches_an_epoch) * model["accumulate"]
+    several = hardware["devices"] * hardware["num_nodes"] > 1
+    select = ModelCheckpoint(
+        dirpath=directory,
+        filename=CANDIDATE,
+        monitor="val/macro_f1",
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
+    extra: list[pl.Callback] = [select, *callbacks(hardware["progress"])]
+    if model["early_stopping"]:
+        monitor = model["early_stopping"]["monitor"]
+        mode = "min" if monitor == "val/loss" else "max"
+        extra.append(EarlyStopping(monitor, patience=model["early_stopping"]["patience"], mode=mode))
+    # Slower fills of fresh memory with NaN only help to find bugs in torch itself.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return pl.Trainer(
+        default_root_dir=directory,
+        accelerator=hardware["accelerator"],
+        devices=hardware["devices"],
+        num_nodes=hardware["num_nodes"],
+        strategy="ddp" if several else "auto",
+        precision=hardware["precision"],
+        deterministic=True if hardware["accelerator"] == "cpu" else "warn",
+        max_epochs=model["max_epochs"],
+        max_steps=hardware["max_steps"] or -1,
+        # A trial shorter than an epoch is an epoch of its own, validated and with a checkpoint.
+        limit_train_batches=min(batch_limit, batches_an_epoch),
+        accumulate_grad_batches=model["accumulate"],
+        gradient_clip_val=model["gradient_clip"],
+        logger=loggers,
+        callbacks=extra,
+        plugins=[SafeCheckpointIO()],
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in extra),
+        log_every_n_steps=0,  # figures of an epoch only
+    )
+
+
+@contextmanager
+def interrupt_as_python_does() -> Iterator[None]:
+    """Hand Ctrl-C on: Lightning would end the process with code 1 and leave the next Ctrl-C ignored."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
+
+
+def quiet_libraries() -> None:
+    """Keep Lightning's hints about other people's problems off the user's terminal."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # Our loader hands out whole batches from memory: worker processes would only slow it down.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*predict returned None.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    # The classifier gathers its figures over the devices itself.
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
