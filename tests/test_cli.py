@@ -377,7 +377,7 @@ def test_a_bad_run_does_not_stop_the_others(
 
 
 def test_a_sweep_of_mistakes_alone_is_a_mistake(command: Callable[..., Ended]) -> None:
-    ended = command("-m", *SAMPLE, "loss=bce", "seed=1,2")
+    ended = command(*SAMPLE, "-m", "loss=bce", "seed=1,2")
     assert ended.code == 2
     assert [line[:15] for line in ended.err.splitlines()] == ["error: loss=bce"] * 2
 
