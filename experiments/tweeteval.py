@@ -26,6 +26,8 @@ from emoji_pred.errors import UserError
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results" / "tweeteval"
 REPORT = ROOT / "results" / "tweeteval.md"
+README = ROOT / "README.md"
+MARKS = ("<!-- results table: begin -->", "<!-- results table: end -->")
 CLEANINGS = ("as_distributed", "leak_free")
 RESIDUE = "\ufe0f"  # the variation selector that stayed when the heart or the sun was removed
 
@@ -86,12 +88,29 @@ def main() -> None:
         if arguments.action == "run":
             run_missing(arguments.runs_dir, arguments.only, arguments.threads)
         else:
-            from experiments.tweeteval_report import render
+            from experiments.tweeteval_report import paper_table, render
 
-            REPORT.write_text(render(collect(arguments.runs_dir)), encoding="utf-8")
-            print(f"written: {REPORT.relative_to(ROOT)}")
+            cells = collect(arguments.runs_dir)
+            REPORT.write_text(render(cells), encoding="utf-8")
+            README.write_text(
+                put_between_marks(README.read_text(encoding="utf-8"), paper_table(cells)), "utf-8"
+            )
+            print(f"written: {REPORT.relative_to(ROOT)}, and the table in {README.name}")
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def put_between_marks(page: str, table: str) -> str:
+    """The page with `table` in the place of what stood between the marks.
+
+    Raises:
+        UserError: the marks are not there.
+    """
+    before, begin, rest = page.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not begin or not end:
+        raise UserError(f"{README.name} has no place for the table; put back {MARKS[0]} and {MARKS[1]}")
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def command(row: Row, clean: str, seeds: Sequence[int]) -> list[str]:

@@ -31,7 +31,12 @@ invisible characters removed), and as distributed but scored on the rows *withou
 def render(cells: Sequence[Measured]) -> str:
     """The whole report as Markdown."""
     residue = residue_rows()
-    parts = [_introduction(cells, residue), _paper_table(cells), _readings(cells, residue)]
+    parts = [
+        _introduction(cells, residue),
+        "## Paper and measurement\n",
+        paper_table(cells),
+        _readings(cells, residue),
+    ]
     parts += [_per_class(cells), _sklearn_check(cells), _runs(cells), _commands(cells)]
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
@@ -45,10 +50,9 @@ def _introduction(cells: Sequence[Measured], residue: np.ndarray) -> str:
     return INTRODUCTION.format(hearts=share[0], suns=share[1])
 
 
-def _paper_table(cells: Sequence[Measured]) -> str:
+def paper_table(cells: Sequence[Measured]) -> str:
+    """Published and measured test scores of each model, as a Markdown table with its notes."""
     lines = [
-        "## Paper and measurement",
-        "",
         "| model | reading | seeds | accuracy: paper | measured | macro F1: paper | measured | weighted F1: paper | measured |",
         "|---|---|---|---|---|---|---|---|---|",
     ]

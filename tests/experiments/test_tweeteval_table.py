@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from emoji_pred import runs
+from emoji_pred.errors import UserError
 from experiments import tweeteval, tweeteval_report
 
 
@@ -119,3 +120,11 @@ def test_residue_rows_of_the_real_test_set(shared_data_dir: Path, monkeypatch: p
     )
     rows = tweeteval.residue_rows()
     assert rows.tolist() == ["\ufe0f".encode() in line for line in lines]
+
+
+def test_the_table_takes_the_place_between_the_marks() -> None:
+    begin, end = tweeteval.MARKS
+    page = f"before {begin}\nold\n{end} after"
+    assert tweeteval.put_between_marks(page, "new") == f"before {begin}\nnew\n{end} after"
+    with pytest.raises(UserError, match="has no place for the table"):
+        tweeteval.put_between_marks("no marks", "new")
