@@ -58,19 +58,24 @@ class Classifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
-        """Start the epoch's sums: loss x rows, right answers, rows."""
-        self._train_sums = torch.zeros(3, device=self.device)
+        """Start the epoch's sums: loss x what it divides by, that divisor, right answers, rows."""
+        self._train_sums = torch.zeros(4, device=self.device)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The mean loss of a batch; sums are kept on the device, without a transfer a step."""
         targets = batch["targets"]
         logits = self(batch["input_ids"], batch["attention_mask"])
         loss = self.loss(logits, targets)
+        normaliser = self._normaliser(targets)
         with torch.no_grad():
             assert self._train_sums is not None
-            self._train_sums += torch.stack(
-                [loss.detach() * len(targets), _right(logits, targets), loss.new_tensor(len(targets))]
-            )
+            rows = loss.new_tensor(len(targets))
+            self._train_sums += torch.stack([loss * normaliser, normaliser, _right(logits, targets), rows])
+        if self.trainer.world_size > 1:
+            # The mean of the devices' gradients is that of the whole batch only if each counts by its share.
+            total = normaliser.clone()
+            torch.distributed.all_reduce(total)
+            loss = loss * normaliser * self.trainer.world_size / total
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -86,8 +91,8 @@ class Classifier(pl.LightningModule):
             "val/macro_f1": macro_f1(logits, targets, self.task),
         }
         if self._train_sums is not None:
-            loss_sum, right, count = self._reduced_train_sums()
-            figures |= {"train/loss": loss_sum / count, "train/accuracy": right / count}
+            loss_sum, divisor, right, rows = self._reduced_train_sums()
+            figures |= {"train/loss": loss_sum / divisor, "train/accuracy": right / rows}
         self.log_dict(figures, rank_zero_only=False, sync_dist=False)
         self.curves.append({"epoch": self.current_epoch, "step": self.global_step, **figures})
 
@@ -98,6 +103,14 @@ class Classifier(pl.LightningModule):
     def predictions(self) -> tuple[Tensor, Tensor, Tensor]:
         """After `trainer.predict`: rows (N,), logits (N, C) float32 and targets, in the corpus' order."""
         return self._collected()
+
+    def _normaliser(self, targets: Tensor) -> Tensor:
+        """What the loss divides by; a loss that does not say is a mean over rows."""
+        normaliser = getattr(self.loss, "normaliser", None)
+        if normaliser is None:
+            return torch.tensor(float(len(targets)), device=self.device)
+        divisor: Tensor = normaliser(targets)
+        return divisor
 
     def mean_loss(self, logits: Tensor, targets: Tensor) -> float:
         """The loss of a whole split, in the form that training minimises."""

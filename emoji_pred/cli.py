@@ -26,6 +26,9 @@ from emoji_pred.errors import UserError
 if TYPE_CHECKING:
     from emoji_pred.run import RunResult
 
+# `~` in a directory: Hydra itself would make a folder of that name.
+OmegaConf.register_new_resolver("home", lambda path: str(Path(path).expanduser()), replace=True)
+
 CONF = Path(__file__).resolve().parents[1] / "conf"
 MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
 
@@ -117,7 +120,9 @@ def _run(config: DictConfig, overrides: list[str]) -> RunResult:
     from emoji_pred.run import run
 
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    if _session.sweeping and plain["trainer"]["devices"] not in (1, "1"):
+    hardware = plain.get("trainer") or {}
+    several = (hardware.get("devices", 1), hardware.get("num_nodes", 1)) != (1, 1)
+    if _session.sweeping and several:
         raise UserError(
             "a sweep (-m) over runs of several devices is not supported yet: Lightning's helper processes "
             "would each start the whole sweep; start the runs one by one, or set trainer.devices=1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,16 @@ def check(config: Mapping[str, Any]) -> Config:
             "model.embedding_updates=rowwise has sparse gradients, which several devices cannot exchange; "
             "set model.embedding_updates=dense"
         )
+    takes_momentum = model.optimizer.target.endswith("SGD")
+    for name, fits in (
+        ("momentum", takes_momentum),
+        ("betas", not takes_momentum),
+        ("eps", not takes_momentum),
+    ):
+        if getattr(model.optimizer, name) is not None and not fits:
+            raise UserError(
+                f"model.optimizer.{name} is not an argument of {model.optimizer.target}; leave it out"
+            )
     per_device, rest = divmod(model.batch_size // model.accumulate, trainer.devices * trainer.num_nodes)
     if rest or not per_device:
         raise UserError(
@@ -87,8 +98,25 @@ def check_hardware(trainer: Trainer) -> None:
         )
     if not on_gpu and trainer.devices > (os.cpu_count() or 1):
         raise UserError(f"trainer.devices={trainer.devices}, but this machine has {os.cpu_count()} CPU cores")
-    if on_gpu and trainer.precision.startswith("bf16") and not torch.cuda.is_bf16_supported():
-        raise UserError("this GPU has no bfloat16; set trainer.precision=32-true")
+    if trainer.precision.startswith("bf16") and not computes_in_bfloat16(on_gpu):
+        if on_gpu:
+            raise UserError("this GPU has no bfloat16; set trainer.precision=32-true")
+        warnings.warn(
+            "this CPU computes bfloat16 in software: trainer.precision=32-true is faster", stacklevel=2
+        )
+
+
+def computes_in_bfloat16(on_gpu: bool) -> bool:
+    """Whether the hardware multiplies bfloat16 itself; emulated, it is slower than float32."""
+    import torch
+
+    if on_gpu:
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True  # not known: let the user try
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "avx_ne_convert", " bf16"))
 
 
 def check_loss(config: Mapping[str, Any], task: str) -> None:
@@ -106,7 +134,8 @@ def check_alpha(config: Mapping[str, Any]) -> None:
     """Check that the loss takes the class weights asked for; needs no data."""
     loss, alpha = config["loss"]["name"], config["alpha"]["name"]
     target = resolve(config["loss"]["_target_"], "loss")
-    if not target.uses_class_weights and alpha != "uniform":
+    neutral = config["alpha"].get("exponent") == 0 or config["alpha"].get("beta") == 0
+    if not target.uses_class_weights and not neutral:
         raise UserError(
             f"loss={loss} takes no class weights, so alpha={alpha} would do nothing; "
             "choose alpha=uniform, or loss=weighted_cross_entropy or loss=focal"

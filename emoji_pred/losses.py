@@ -17,7 +17,15 @@ def _at_least_float32(logits: Tensor) -> Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
-class CrossEntropy(nn.Module):
+class _MeanOverRows(nn.Module):
+    """What a loss divides by, so that the means of parts of a batch can be put together again."""
+
+    def normaliser(self, targets: Tensor) -> Tensor:
+        """Rows of the batch: a scalar."""
+        return torch.tensor(float(len(targets)), device=targets.device)
+
+
+class CrossEntropy(_MeanOverRows):
     """Cross-entropy, mean over the batch.
 
     Args:
@@ -63,8 +71,14 @@ class WeightedCrossEntropy(nn.Module):
         weights = None if self.class_weights is None else self.class_weights.to(logits.dtype)
         return F.cross_entropy(logits, targets, weight=weights, label_smoothing=self.label_smoothing)
 
+    def normaliser(self, targets: Tensor) -> Tensor:
+        """Sum of the weights of the batch's true classes: a scalar."""
+        if self.class_weights is None:
+            return torch.tensor(float(len(targets)), device=targets.device)
+        return self.class_weights[targets].sum()
 
-class Focal(nn.Module):
+
+class Focal(_MeanOverRows):
     """Focal loss: mean over the batch of alpha_y (1 - p_y)^gamma CE (Lin et al. 2017, equation 5).
 
     The mean divides by B, so the size of the weights matters, not only their ratios. With gamma 0 and no
@@ -109,7 +123,7 @@ class Focal(nn.Module):
         return loss.mean()
 
 
-class BinaryCrossEntropy(nn.Module):
+class BinaryCrossEntropy(_MeanOverRows):
     """One yes-or-no cross-entropy per class, mean over batch and classes: several labels per text."""
 
     task: ClassVar[Task] = "multilabel"

@@ -122,6 +122,20 @@ def load_fast_tokenizer(encoder: Mapping[str, Any]) -> PreTrainedTokenizerBase:
         return tokenizer
 
 
+def tokenizer_digest(encoder: Mapping[str, Any]) -> str:
+    """A digest of the tokenizer's files: what determines its ids besides the code.
+
+    Raises:
+        UserError: as `encoder_files`.
+    """
+    folder = encoder_files(encoder)
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".txt", ".codes", ".model"):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
 def _packaged(encoder: Mapping[str, Any]) -> Path | None:
     """Find `package: name/folder` without importing the package, which may pull in heavy libraries."""
     name, _, inside = str(encoder["package"]).partition("/")

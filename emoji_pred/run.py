@@ -58,7 +58,8 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
     configuration.check_hardware(settings.trainer)
     directory = runs.prepare_directory(runs_dir, name)
     try:
-        result = _train(config, parts, name, directory, overrides or [], started)
+        with runs.held(directory):
+            result = _train(config, parts, name, directory, overrides or [], started)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it
             directory.rmdir()
@@ -84,8 +85,8 @@ def _train(
         "schema": runs.RESULT_SCHEMA,
         "status": "finished",
         "run": name,
-        "overrides": [item for item in overrides if not item.split("=")[0].endswith("_dir")],
-        "config": {key: value for key, value in config.items() if not key.endswith("_dir")},
+        "overrides": runs.public_overrides(overrides),
+        "config": runs.public(config),
         "task": corpus.task,
         "label_names": list(corpus.label_names),
         **outcome.figures,
@@ -101,13 +102,19 @@ def _train(
             **environment(),
         },
     }
-    runs.write_predictions(directory / runs.PREDICTIONS, outcome.predictions)
-    os.replace(outcome.checkpoint, directory / runs.CHECKPOINT)
-    # Written last: a result names the digests of the files beside it, and without them it does not count.
-    result["files"] = {
-        file: runs.file_digest(directory / file) for file in (runs.PREDICTIONS, runs.CHECKPOINT)
+    # All bytes are on the disk before the first of them takes the place of an older run's.
+    staged = {
+        runs.CHECKPOINT: outcome.checkpoint,
+        runs.PREDICTIONS: directory / "candidate.parquet",
+        runs.RESULT: directory / "candidate.json",
     }
-    runs.write_json(directory / runs.RESULT, result)
+    runs.write_predictions(staged[runs.PREDICTIONS], outcome.predictions)
+    # A result names the digests of the files beside it, and does not count without them.
+    files = (runs.PREDICTIONS, runs.CHECKPOINT)
+    result["files"] = {file: runs.file_digest(staged[file]) for file in files}
+    runs.write_json(staged[runs.RESULT], result)
+    for file, candidate in staged.items():
+        os.replace(candidate, directory / file)
     try:
         outcome.log_evaluation(result)
     except Exception as error:  # a tracker's failure must not cost a finished run

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +24,7 @@ RESULT_SCHEMA = 1
 # Row ids, targets (N,) or (N, C), probabilities (N, C) float32.
 SplitPredictions = tuple[list[str], np.ndarray, np.ndarray]
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+LOCK = ".lock"
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 
 
@@ -56,6 +57,30 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
     return parts
 
 
+def public(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration without the places of this machine: what results and trackers may hold."""
+    shown = {key: value for key, value in config.items() if not key.endswith("_dir")}
+    if "files" in shown["data"]:
+        shown["data"] = {**shown["data"], "files": _file_names(shown["data"]["files"])}
+    return shown
+
+
+def public_overrides(overrides: Sequence[str]) -> list[str]:
+    """What the user typed, without the places of this machine."""
+    shown = []
+    for item in overrides:
+        key, equals, value = item.partition("=")
+        if not key.endswith("_dir"):
+            shown.append(f"{key}{equals}{Path(value).name}" if key.startswith("data.files") else item)
+    return shown
+
+
+def _file_names(files: Any) -> Any:
+    if isinstance(files, Mapping):
+        return {key: _file_names(value) for key, value in files.items()}
+    return Path(files).name if isinstance(files, str) else files
+
+
 def run_hash(parts: Mapping[str, Any]) -> str:
     """Twelve hexadecimal digits that name a run: the SHA-256 of its identity in canonical JSON."""
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -75,6 +100,35 @@ def prepare_directory(runs_dir: Path, name: str) -> Path:
             "to a directory you can write to"
         ) from error
     return directory
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Hold a run's directory: two processes that train one configuration would mix up their files.
+
+    The lock goes with the process, however it ends. The helper processes of a distributed run share it.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    if int(os.environ.get("LOCAL_RANK", 0)) or int(os.environ.get("NODE_RANK", 0)):
+        yield
+        return
+    lock = FileLock(directory / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"{directory} is being trained by another process; wait for it, or set another runs_dir"
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            (directory / LOCK).unlink()
+        lock.release()
 
 
 @contextmanager

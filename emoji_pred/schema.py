@@ -103,7 +103,7 @@ class Trainer(_Strict):
     accelerator: Literal["cpu", "gpu", "auto"]
     devices: PositiveInt
     num_nodes: PositiveInt
-    precision: Literal["32-true", "bf16-mixed", "bf16-true"]
+    precision: Literal["32-true", "bf16-mixed"]
     threads: PositiveInt | None
     max_steps: PositiveInt | None
     progress: Literal["auto", "bar", "lines", "none"]

@@ -9,13 +9,15 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from emoji_pred.pretrained import tokenizer_digest
 from emoji_pred.tokenizers import EncoderTokenizer, Ragged, Tokenizer, WordTokenizer
 
 CACHE_VERSION = 1
@@ -54,23 +56,41 @@ def tokenize(
     cached = _read_cache(directory)
     if cached is not None:
         return cached
-    try:
-        from filelock import FileLock
-
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory.with_suffix(".lock")):
-            cached = _read_cache(directory)  # another process may have built it while this one waited
-            if cached is not None:
-                return cached
-            tokenized = _tokenize(texts, options, encoder, progress)
-            _write_cache(directory, tokenized)
-    except OSError as error:
-        warnings.warn(
-            f"token cache {directory.parent} cannot be written ({error.strerror or error}); not cached",
-            stacklevel=2,
-        )
+    with _lock(directory) as writable:
+        cached = _read_cache(directory)  # another process may have built it while this one waited
+        if cached is not None:
+            return cached
         tokenized = _tokenize(texts, options, encoder, progress)
+        if writable:
+            try:
+                _write_cache(directory, tokenized)
+            except OSError as error:
+                _warn_not_cached(directory, error)
     return tokenized
+
+
+@contextmanager
+def _lock(directory: Path) -> Iterator[bool]:
+    """Hold the lock of a cache entry; False, with a warning, where nothing can be written."""
+    from filelock import FileLock
+
+    lock = FileLock(directory.with_suffix(".lock"))
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        _warn_not_cached(directory, error)
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _warn_not_cached(directory: Path, error: OSError) -> None:
+    reason = error.strerror or error
+    warnings.warn(f"token cache {directory.parent} cannot be written ({reason}); not cached", stacklevel=2)
 
 
 def _tokenize(
@@ -100,12 +120,19 @@ def _cache_key(
     texts: Mapping[str, Sequence[str]], options: Mapping[str, Any], encoder: Mapping[str, Any]
 ) -> str:
     uses_encoder = options["kind"] == "encoder"
-    package = "tokenizers" if uses_encoder else "nltk"
+    packages = ["nltk"]
+    if uses_encoder:
+        packages = [
+            "tokenizers",
+            "transformers",
+            *(["nltk", "emoji"] if encoder.get("normalise") == "tweet" else []),
+        ]
     settings = {
         "version": CACHE_VERSION,
-        package: importlib.metadata.version(package),
+        "packages": {name: importlib.metadata.version(name) for name in packages},
         "options": dict(options),
         "encoder": dict(encoder) if uses_encoder else None,
+        "files": tokenizer_digest(encoder) if uses_encoder else None,
     }
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
     for split, rows in texts.items():

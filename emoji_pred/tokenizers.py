@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+CHARACTERS_A_TOKEN = 100  # no word of a tweet is longer
+
 
 @dataclass(frozen=True)
 class Ragged:
@@ -71,7 +73,7 @@ class WordTokenizer:
         self.words, self.max_tokens, self.lowercase = list(words), max_tokens, lowercase
         # Only words are looked up: a tweet that spells out a special token's name is unknown, not padding.
         self._ids = {word: index for index, word in enumerate(self.words, start=2)}
-        self._split = TweetTokenizer(preserve_case=not lowercase).tokenize
+        self._split_whole = TweetTokenizer(preserve_case=not lowercase).tokenize
 
     @classmethod
     def train(
@@ -90,6 +92,12 @@ class WordTokenizer:
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         words = [word for word, count in ranked if count >= min_count][:max_size]
         return cls(words, max_tokens, lowercase)
+
+    def _split(self, text: str) -> list[str]:
+        # NLTK's patterns take a time that grows with the square of a hostile text's length; what lies far
+        # beyond the limit is cut off before.
+        words: list[str] = self._split_whole(text[: self.max_tokens * CHARACTERS_A_TOKEN])
+        return words
 
     @property
     def vocab_size(self) -> int:

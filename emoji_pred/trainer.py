@@ -47,6 +47,9 @@ def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epo
     """
     model, hardware = config["model"], config["trainer"]
     batch_limit = (hardware["max_steps"] or batches_an_epoch) * model["accumulate"]
+    epochs = model["max_epochs"]
+    if hardware["max_steps"]:  # whole epochs only: what is not validated could not be selected
+        epochs = min(epochs, max(1, batch_limit // batches_an_epoch))
     several = hardware["devices"] * hardware["num_nodes"] > 1
     select = ModelCheckpoint(
         dirpath=directory,
@@ -70,9 +73,8 @@ def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epo
         num_nodes=hardware["num_nodes"],
         strategy="ddp" if several else "auto",
         precision=hardware["precision"],
-        deterministic=True if hardware["accelerator"] == "cpu" else "warn",
-        max_epochs=model["max_epochs"],
-        max_steps=hardware["max_steps"] or -1,
+        deterministic="warn" if torch.cuda.is_available() and hardware["accelerator"] != "cpu" else True,
+        max_epochs=epochs,
         # A trial shorter than an epoch is an epoch of its own, validated and with a checkpoint.
         limit_train_batches=min(batch_limit, batches_an_epoch),
         accumulate_grad_batches=model["accumulate"],

@@ -31,6 +31,7 @@ from emoji_pred.token_cache import Tokenized
 from emoji_pred.trainer import CANDIDATE, build_trainer, interrupt_as_python_does, quiet_libraries
 
 Options = Mapping[str, Any]
+ALL_THREADS = torch.get_num_threads()  # before a run of a sweep sets fewer
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,17 @@ def train_and_evaluate(
         None in the helper processes of a distributed run.
     """
     quiet_libraries()
-    if config["trainer"]["threads"]:
-        torch.set_num_threads(config["trainer"]["threads"])
+    torch.set_num_threads(config["trainer"]["threads"] or ALL_THREADS)
     # Adam's moments of words that are seldom seen decay below the smallest normal float, where a CPU computes
     # many times slower (an epoch of model=ffn: seven times). They are flushed to zero.
     torch.set_flush_denormal(True)
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     classifier = build_classifier(config, corpus, tokenized)
     batches = build_batches(config, corpus, tokenized)
-    loggers = build_logger(config["logger"], directory, name, dict(config))
+    loggers = build_logger(config["logger"], directory, name, runs.public(config))
     trainer = build_trainer(config, directory, loggers, batches_an_epoch=len(batches.train_dataloader()))
+    if trainer.global_rank:
+        torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout masks of its own
     with interrupt_as_python_does():
         trainer.fit(classifier, datamodule=batches)
 

@@ -55,10 +55,9 @@ class Ended:
 @pytest.fixture(scope="session")
 def shared_data_dir() -> Path:
     """The download cache with the real data; tests that need it skip where it is missing."""
-    candidates = [os.environ.get("EMOJI_PRED_DATA"), REPOSITORY.parent / "shared" / "data"]
-    for candidate in candidates:
-        if candidate and (Path(candidate) / "cardiffnlp" / "tweeteval").is_dir():
-            return Path(candidate)
+    candidate = Path(os.environ.get("EMOJI_PRED_DATA", "~/.cache/emoji_pred/data")).expanduser()
+    if (candidate / "cardiffnlp" / "tweeteval" / "datasets" / "emoji" / "test_text.txt").is_file():
+        return candidate
     pytest.skip("real data not found: set EMOJI_PRED_DATA to a filled download cache")
 
 

@@ -171,7 +171,7 @@ def test_settings_that_contradict_each_other(
         ("gpu", 3, "32-true", "trainer.devices=3 GPUs asked for, 2 found"),
         ("auto", 3, "32-true", "trainer.devices=3 GPUs asked for, 2 found"),
         ("gpu", 2, "bf16-mixed", "no bfloat16"),
-        ("auto", 1, "bf16-true", "no bfloat16"),
+        ("auto", 1, "bf16-mixed", "no bfloat16"),
         ("gpu", 2, "32-true", None),
         ("cpu", 1, "bf16-mixed", None),
     ],
@@ -185,7 +185,7 @@ def test_devices_and_precision_are_those_of_the_machine(
     message: str | None,
 ) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: False)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
     options = compose()["trainer"] | {"accelerator": accelerator, "devices": devices, "precision": precision}
     trainer = configuration.Trainer.model_validate(options)
     if message is None:

@@ -113,3 +113,19 @@ def test_class_weights_follow_the_module_and_stay_out_of_the_checkpoint() -> Non
     for loss in (WeightedCrossEntropy(class_weights=WEIGHTS), Focal(class_weights=WEIGHTS)):
         assert loss.to(torch.float64).class_weights.dtype == torch.float64
         assert not loss.state_dict()
+
+
+def test_parts_of_a_batch_weighted_by_their_normalisers_are_the_whole() -> None:
+    torch.manual_seed(0)
+    logits, targets = torch.randn(7, 3), torch.tensor([0, 1, 2, 2, 1, 0, 0])
+    weights = torch.tensor([0.5, 1.0, 4.0])
+    for loss in (
+        CrossEntropy(),
+        Focal(class_weights=weights),
+        WeightedCrossEntropy(class_weights=weights),
+    ):
+        parts = [(logits[:4], targets[:4]), (logits[4:], targets[4:])]
+        shares = torch.stack([loss.normaliser(part) for _, part in parts])
+        together = (torch.stack([loss(*part) for part in parts]) * shares).sum() / shares.sum()
+        torch.testing.assert_close(together, loss(logits, targets))
+    assert WeightedCrossEntropy(class_weights=weights).normaliser(targets) == 3 * 0.5 + 2 * 1 + 2 * 4

@@ -283,7 +283,6 @@ def test_parameters_and_padding_are_those_of_the_run(train: Train, quick: Quick)
     "knobs",
     [
         ["trainer.precision=bf16-mixed"],
-        ["trainer.precision=bf16-true"],
         ["model.embedding_updates=rowwise", "model.optimizer.weight_decay=0"],
         ["model.scheduler={name: linear}", "model.gradient_clip=0.5", "model.accumulate=4"],
         ["model.optimizer._target_=torch.optim.SGD", "+model.optimizer.momentum=0.9"],

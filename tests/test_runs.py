@@ -289,3 +289,29 @@ def test_a_missing_file_is_not_a_finished_run(finished: Path, name: str) -> None
 def test_a_damaged_result_is_not_a_finished_run(finished: Path, content: bytes) -> None:
     (finished / runs.RESULT).write_bytes(content)
     assert runs.read_finished(finished) is None
+
+
+def test_a_run_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
+    with runs.held(tmp_path):
+        child = os.fork()
+        if child == 0:
+            try:
+                with runs.held(tmp_path):
+                    os._exit(1)
+            except UserError as error:
+                os._exit(0 if "is being trained by another process" in str(error) else 2)
+        assert os.waitpid(child, 0)[1] == 0
+    with runs.held(tmp_path):  # released, and nothing is left of it
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_name_no_place_of_the_machine() -> None:
+    config = {
+        "runs_dir": "/home/me/runs",
+        "seed": 1,
+        "data": {"files": {"train": "/home/me/a.csv", "test": None}},
+    }
+    assert runs.public(config) == {"seed": 1, "data": {"files": {"train": "a.csv", "test": None}}}
+    typed = ["data_dir=/home/me", "data.files.train=/home/me/a.csv", "seed=1", "~logger.mode"]
+    assert runs.public_overrides(typed) == ["data.files.train=a.csv", "seed=1", "~logger.mode"]

@@ -301,10 +301,10 @@ def test_a_filled_cache_may_be_read_only(tmp_path: Path) -> None:
     ],
 )
 def test_the_key_covers_texts_and_options(
-    texts: dict[str, list[str]], options: dict[str, Any], encoder: dict[str, Any]
+    texts: dict[str, list[str]], options: dict[str, Any], encoder: dict[str, Any], tiny: dict[str, Any]
 ) -> None:
     key = token_cache._cache_key(TEXTS, WORDS, {})
-    assert token_cache._cache_key(texts, WORDS | options, encoder) != key
+    assert token_cache._cache_key(texts, WORDS | options, encoder or tiny) != key
     assert token_cache._cache_key(TEXTS, dict(reversed(WORDS.items())), {"name": "not read"}) == key
 
 

@@ -20,6 +20,7 @@ _SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
 _PARQUET_MAGIC = b"PAR1"
+PARQUET_ROWS = 4096  # read at a time
 _SIGNATURES = (
     (_PARQUET_MAGIC, "a Parquet file: set data.format=parquet"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook: save it as CSV, or unpack it"),
@@ -103,7 +104,7 @@ class Reading:
         kind = self.format or self._format_by_suffix(path)
         content = self._bytes(path)
         if kind == "parquet":
-            return _parquet(path, content, wanted)
+            return _parquet(path, content, wanted, self.max_bytes)
         text = self._text(path, content)
         rows = _json_rows(path, text) if kind == "jsonl" else self._cells(path, text, kind)
         return _gather(path, rows, wanted)
@@ -172,7 +173,9 @@ class Reading:
             reader = csv.reader(
                 io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True
             )
-            header = next(row for row in reader if row)
+            header = next((row for row in reader if row), None)
+            if header is None:
+                raise UserError(f"{path} is empty: it has no header")
             repeated = sorted({name for name in header if header.count(name) > 1})
             if repeated:
                 raise UserError(f"{path}: column {repeated[0]!r} stands twice in the header")
@@ -252,7 +255,7 @@ def _gather(path: Path, rows: Iterator[tuple[int, dict[str, Any]]], wanted: Sequ
     return Table(path=path, names=tuple(names), columns=columns, lines=lines)
 
 
-def _parquet(path: Path, content: bytes, wanted: Sequence[str]) -> Table:
+def _parquet(path: Path, content: bytes, wanted: Sequence[str], max_bytes: int) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -261,9 +264,20 @@ def _parquet(path: Path, content: bytes, wanted: Sequence[str]) -> Table:
     try:
         file = pq.ParquetFile(io.BytesIO(content))
         names = tuple(file.schema_arrow.names)
-        columns = file.read(columns=[name for name in wanted if name in names]).to_pydict()
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path}: damaged Parquet file ({str(error).splitlines()[0]})") from None
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise UserError(f"{path}: column {repeated[0]!r} stands twice")
+        columns: dict[str, list[Any]] = {name: [] for name in wanted if name in names}
+        decoded = 0
+        # In pieces: a file of a few kilobytes can declare gigabytes of repeated text.
+        for piece in file.iter_batches(batch_size=PARQUET_ROWS, columns=list(columns)):
+            decoded += piece.nbytes
+            if decoded > max_bytes:
+                raise UserError(f"{path} unpacks to more than data.max_file_mb={max_bytes >> 20} MB of cells")
+            for name, cells in piece.to_pydict().items():
+                columns[name] += cells
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise UserError(f"{path}: damaged Parquet file ({str(error).partition(chr(10))[0]})") from None
     if not file.metadata.num_rows:
         raise UserError(f"{path} has no rows")
     return Table(path=path, names=names, columns=columns)

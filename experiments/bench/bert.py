@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import torch
-
+from emoji_pred.config import computes_in_bfloat16
 from emoji_pred.errors import UserError
 from emoji_pred.pretrained import encoder_files
 from experiments.bench.huggingface import fit_with_trainer
@@ -16,7 +14,6 @@ from experiments.bench.measure import Finding, Row, interleave, ratio_row, sprea
 from experiments.bench.settings import Settings
 from experiments.bench.subject import Subject, composed, fit, subject
 
-BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16", "avx_ne_convert", " bf16")
 VALIDATION_ROWS = 64
 ONE_EPOCH = {"max_epochs": 1}
 
@@ -28,7 +25,7 @@ def bert_step(settings: Settings) -> Finding:
     # Validation is not part of a step: a few rows, so that it takes no time.
     chosen = subject(settings, *overrides, rows=settings.bert_rows, validation_rows=VALIDATION_ROWS)
     few = subject(settings, *overrides, rows=96, validation_rows=VALIDATION_ROWS)
-    has_bfloat16 = computes_in_bfloat16(settings.trainer)
+    has_bfloat16 = computes_in_bfloat16(on_gpu=settings.trainer == "gpu")
     sides = _sides(chosen, has_bfloat16)
     for side in _sides(few, has_bfloat16).values():  # warm-up
         side(0)
@@ -99,14 +96,3 @@ def best_encoder(settings: Settings) -> str:
     except UserError:
         return "tiny"
     return "minilm"
-
-
-def computes_in_bfloat16(trainer: str) -> bool:
-    """Whether the hardware multiplies bfloat16 itself; emulated, it would be slower than float32."""
-    if trainer == "gpu":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return any(flag in flags for flag in BFLOAT16_FLAGS)

@@ -13,7 +13,6 @@ from emoji_pred.errors import UserError
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA_DIRS = (
     os.environ.get("EMOJI_PRED_DATA"),
-    REPOSITORY.parent / "shared" / "data",
     "~/.cache/emoji_pred/data",
 )
 

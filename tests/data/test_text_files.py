@@ -388,3 +388,24 @@ def test_the_paired_layout_reads_the_real_files_as_their_own_loader_does(shared_
         assert mine.splits[name].texts == split.texts
         assert np.array_equal(mine.splits[name].labels, split.labels)
         assert mine.splits[name].row_ids == split.row_ids
+
+
+def test_a_small_parquet_file_that_unpacks_to_gigabytes_is_refused() -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # 40 MB of one repeated text in a dictionary page of a few kilobytes.
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), pa.array(["x" * 2000]))
+    label = pa.array(["a", "b"] * 10_000)
+    pq.write_table(
+        pa.table({"text": text.cast(pa.string()), "label": label}), "bomb.parquet", compression="zstd"
+    )
+    assert Path("bomb.parquet").stat().st_size < 100_000
+    with pytest.raises(UserError, match=r"bomb\.parquet unpacks to more than data\.max_file_mb=10 MB"):
+        load("bomb.parquet", max_file_mb=10)
+
+
+def test_a_file_of_nothing_but_a_byte_order_mark_is_empty() -> None:
+    Path("mine.csv").write_bytes(b"\xef\xbb\xbf")
+    with pytest.raises(UserError, match=r"mine\.csv is empty"):
+        load("mine.csv")
