@@ -18,7 +18,8 @@ INTRODUCTION = """# TweetEval emoji: four architectures, published beside measur
 Written by `python -m experiments.tweeteval report` from the runs in `results/tweeteval/`; the paper is Gordon et al.,
 "Understanding text sentiment through predicting emoji" (Georgia Institute of Technology). All numbers are on the
 50,000 test rows, at the epoch with the best macro F1 on the 5,000 validation rows. Focal loss, gamma 1.5, balanced
-class weights, the paper's settings (`conf/model/*.yaml` says which are stated and which assumed).
+class weights, and the settings that the paper states. What it does not state is assumed, or chosen by validation macro F1;
+`conf/model/*.yaml` says which: above all the CNN's weight decay and where the transformer's dropout stands.
 "Mean ± standard deviation" is over seeds; a number alone is one run.
 
 **The data gives labels away.** When the emoji was removed from a tweet, its variation selector U+FE0F stayed. In the test
