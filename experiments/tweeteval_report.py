@@ -65,6 +65,11 @@ def paper_table(cells: Sequence[Measured]) -> str:
         name = cell.row.label + (" *" if cell.row.note else "")
         lines.append(f"| {name} | {_reading(cell)} | {len(cell.results)} | {' | '.join(values)} |")
     notes = [f"\\* {cell.row.label}: {cell.row.note}." for cell in cells if cell.row.note]
+    if any(len(cell.results) < len(cell.row.seeds) for cell in cells):
+        notes.append(
+            "\nNot run, or fewer seeds than three (one for BERT): not trained yet, for want of time alone; "
+            "`python -m experiments.tweeteval run` trains what is missing."
+        )
     return "\n".join([*lines, "", *dict.fromkeys(notes)])
 
 
