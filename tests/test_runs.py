@@ -308,10 +308,15 @@ def test_a_run_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
 
 def test_results_name_no_place_of_the_machine() -> None:
     config = {
-        "runs_dir": "/home/me/runs",
+        "runs_dir": "/somewhere/of/mine/runs",
         "seed": 1,
-        "data": {"files": {"train": "/home/me/a.csv", "test": None}},
+        "data": {"files": {"train": "/somewhere/of/mine/a.csv", "test": None}},
     }
     assert runs.public(config) == {"seed": 1, "data": {"files": {"train": "a.csv", "test": None}}}
-    typed = ["data_dir=/home/me", "data.files.train=/home/me/a.csv", "seed=1", "~logger.mode"]
+    typed = [
+        "data_dir=/somewhere/of/mine",
+        "data.files.train=/somewhere/of/mine/a.csv",
+        "seed=1",
+        "~logger.mode",
+    ]
     assert runs.public_overrides(typed) == ["data.files.train=a.csv", "seed=1", "~logger.mode"]
