@@ -52,6 +52,8 @@ def local_files(options: Mapping[str, Any], data_dir: Path | None = None) -> dic
         files = Files.model_validate(options.get("files") or {})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
+        if not first["loc"]:
+            raise UserError(f"data.files={first['input']!r}: set data.files.train=PATH") from None
         raise UserError(f"data.files.{first['loc'][0]}={first['input']!r}: {first['msg']}") from None
     return {
         option.removeprefix("data.files."): _find(path, data_dir, option)

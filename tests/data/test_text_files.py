@@ -409,3 +409,8 @@ def test_a_file_of_nothing_but_a_byte_order_mark_is_empty() -> None:
     Path("mine.csv").write_bytes(b"\xef\xbb\xbf")
     with pytest.raises(UserError, match=r"mine\.csv is empty"):
         load("mine.csv")
+
+
+def test_a_path_where_the_splits_belong_says_what_to_set() -> None:
+    with pytest.raises(UserError, match=r"data\.files='mine\.csv': set data\.files\.train=PATH"):
+        local_files({"files": "mine.csv"})
