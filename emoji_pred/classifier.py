@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from emoji_pred.metrics import macro_f1
+from emoji_pred.metrics import evaluate_epoch
 
 Batch = Mapping[str, Tensor]
 
@@ -85,10 +85,11 @@ class Classifier(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Loss and metrics of the whole validation split, logged with the epoch's training loss."""
         _, logits, targets = self._collected()
+        watched = evaluate_epoch(logits, targets, self.task)
         figures = {
             "val/loss": self.mean_loss(logits, targets),
-            "val/accuracy": float(_right(logits, targets)) / len(targets),
-            "val/macro_f1": macro_f1(logits, targets, self.task),
+            "val/accuracy": watched["accuracy"],
+            "val/macro_f1": watched["macro_f1"],
         }
         if self._train_sums is not None:
             loss_sum, divisor, right, rows = self._reduced_train_sums()

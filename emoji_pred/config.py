@@ -42,8 +42,8 @@ def check(config: Mapping[str, Any]) -> Config:
             if not isinstance(config[group].get(key), str):
                 raise UserError(f"{group}.{key}: a name is required, found {config[group].get(key)!r}")
     model, trainer = checked.model, checked.trainer
-    if trainer.accelerator == "cpu" and trainer.devices > (os.cpu_count() or 1):
-        raise UserError(f"trainer.devices={trainer.devices}, but this machine has {os.cpu_count()} CPU cores")
+    if trainer.accelerator == "cpu":
+        _check_cores(trainer.devices)
     if model.batch_size % model.accumulate:
         raise UserError(
             f"model.accumulate={model.accumulate} does not divide model.batch_size={model.batch_size}, "
@@ -66,16 +66,10 @@ def check(config: Mapping[str, Any]) -> Config:
             "model.embedding_updates=rowwise has sparse gradients, which several devices cannot exchange; "
             "set model.embedding_updates=dense"
         )
-    takes_momentum = model.optimizer.target.endswith("SGD")
-    for name, fits in (
-        ("momentum", takes_momentum),
-        ("betas", not takes_momentum),
-        ("eps", not takes_momentum),
-    ):
-        if getattr(model.optimizer, name) is not None and not fits:
-            raise UserError(
-                f"model.optimizer.{name} is not an argument of {model.optimizer.target}; leave it out"
-            )
+    optimizer = model.optimizer
+    for name in ("betas", "eps") if optimizer.target.endswith("SGD") else ("momentum",):
+        if getattr(optimizer, name) is not None:
+            raise UserError(f"model.optimizer.{name} is not an argument of {optimizer.target}; leave it out")
     per_device, rest = divmod(model.batch_size // model.accumulate, trainer.devices * trainer.num_nodes)
     if rest or not per_device:
         raise UserError(
@@ -96,14 +90,19 @@ def check_hardware(trainer: Trainer) -> None:
             f"trainer.devices={trainer.devices} GPUs asked for, {gpus} found; "
             "set trainer.devices, or trainer=cpu"
         )
-    if not on_gpu and trainer.devices > (os.cpu_count() or 1):
-        raise UserError(f"trainer.devices={trainer.devices}, but this machine has {os.cpu_count()} CPU cores")
+    if not on_gpu:
+        _check_cores(trainer.devices)
     if trainer.precision.startswith("bf16") and not computes_in_bfloat16(on_gpu):
         if on_gpu:
             raise UserError("this GPU has no bfloat16; set trainer.precision=32-true")
         warnings.warn(
             "this CPU computes bfloat16 in software: trainer.precision=32-true is faster", stacklevel=2
         )
+
+
+def _check_cores(devices: int) -> None:
+    if devices > (os.cpu_count() or 1):
+        raise UserError(f"trainer.devices={devices}, but this machine has {os.cpu_count()} CPU cores")
 
 
 def computes_in_bfloat16(on_gpu: bool) -> bool:

@@ -81,7 +81,7 @@ def train_and_evaluate(
         "parameters": _count_parameters(classifier.network),
         "best_epoch": best["epoch"],
         "curves": [_plain_figures(row) for row in classifier.curves],
-        "padding": _padding(config, batches),
+        "padding": _padding(batches),
         "validation": None,
         "test": None,
     }
@@ -192,7 +192,7 @@ def _count_parameters(network: nn.Module) -> dict[str, int]:
     }
 
 
-def _padding(config: Options, batches: Batches) -> dict[str, float]:
+def _padding(batches: Batches) -> dict[str, float]:
     lengths = batches.lengths["train"]
     first = epoch_batches(lengths, batches.batch_size, batches.bucket_batches, batches.seed, epoch=0)
     return {"train_padded_fraction": padded_fraction(lengths, first), "mean_tokens": float(lengths.mean())}

@@ -22,6 +22,7 @@ import numpy as np
 from emoji_pred import runs
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.errors import UserError
+from experiments.compose import compose_config
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results" / "tweeteval"
@@ -161,16 +162,6 @@ def run_names(row: Row, clean: str) -> list[str]:
         config = compose_config([*row.overrides, "loss=focal", f"data.clean={clean}", f"seed={seed}"])
         names.append(runs.run_hash(runs.identity(config, {})))
     return names
-
-
-def compose_config(overrides: list[str]) -> dict[str, Any]:
-    """What train.py would run for these overrides, as plain values."""
-    from hydra import compose, initialize_config_dir
-    from omegaconf import OmegaConf
-
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        config: Any = OmegaConf.to_container(compose("config", overrides), resolve=True)
-    return config
 
 
 def _keep(result: dict[str, Any], directory: Path) -> None:

@@ -18,12 +18,9 @@ from emoji_pred.training import build_batches, build_classifier
 
 import lightning.pytorch as pl  # isort: skip
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from emoji_pred.batches import Batches
 from emoji_pred.classifier import Classifier
-from emoji_pred.cli import CONF
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.loggers import build_logger
@@ -31,6 +28,7 @@ from emoji_pred.token_cache import Tokenized, tokenize
 from emoji_pred.tokenizers import Ragged
 from experiments.bench.measure import finish_device_work, quiet
 from experiments.bench.settings import Settings
+from experiments.compose import compose_config
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,7 @@ def composed(settings: Settings, *overrides: str) -> dict[str, Any]:
         f"trainer={settings.trainer}",
         "trainer.progress=none",
     ]
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        config: Any = OmegaConf.to_container(compose("config", [*own, *overrides]), resolve=True)
-    config.pop("hydra", None)
-    return config
+    return compose_config([*own, *overrides])
 
 
 @functools.lru_cache(maxsize=4)
