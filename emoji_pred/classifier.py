@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from emoji_pred.metrics import evaluate_epoch
+from emoji_pred.metrics import answers_of, evaluate_answers
 
 Batch = Mapping[str, Tensor]
 
@@ -42,7 +42,7 @@ class Classifier(pl.LightningModule):
         self.make_optimizer, self.make_scheduler = make_optimizer, make_scheduler
         self.checkpoint_extras = dict(checkpoint_extras)
         self.curves: list[dict[str, float]] = []
-        self._train_sums: Tensor | None = None
+        self._steps: list[tuple[Tensor, Tensor, Tensor]] = []
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -58,21 +58,18 @@ class Classifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
-        """Start the epoch's sums: loss x what it divides by, that divisor, right answers, rows."""
-        self._train_sums = torch.zeros(4, device=self.device)
+        """Forget the steps of the epoch before."""
+        self._steps.clear()
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """The mean loss of a batch; sums are kept on the device, without a transfer a step."""
+        """The mean loss of a batch; loss and answers stay on the device, without a transfer a step."""
         targets = batch["targets"]
         logits = self(batch["input_ids"], batch["attention_mask"])
         loss = self.loss(logits, targets)
-        normaliser = self._normaliser(targets)
-        with torch.no_grad():
-            assert self._train_sums is not None
-            rows = loss.new_tensor(len(targets))
-            self._train_sums += torch.stack([loss * normaliser, normaliser, _right(logits, targets), rows])
+        self._steps.append((loss.detach(), targets, answers_of(logits.detach(), self.task)))
         if self.trainer.world_size > 1:
             # The mean of the devices' gradients is that of the whole batch only if each counts by its share.
+            normaliser = self._normaliser(targets)
             total = normaliser.clone()
             torch.distributed.all_reduce(total)
             loss = loss * normaliser * self.trainer.world_size / total
@@ -85,15 +82,14 @@ class Classifier(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Loss and metrics of the whole validation split, logged with the epoch's training loss."""
         _, logits, targets = self._collected()
-        watched = evaluate_epoch(logits, targets, self.task)
+        watched = evaluate_answers(answers_of(logits, self.task), targets, self.task, logits.shape[1])
         figures = {
             "val/loss": self.mean_loss(logits, targets),
             "val/accuracy": watched["accuracy"],
             "val/macro_f1": watched["macro_f1"],
         }
-        if self._train_sums is not None:
-            loss_sum, divisor, right, rows = self._reduced_train_sums()
-            figures |= {"train/loss": loss_sum / divisor, "train/accuracy": right / rows}
+        if self._steps:
+            figures |= self._train_figures(logits.shape[1])
         self.log_dict(figures, rank_zero_only=False, sync_dist=False)
         self.curves.append({"epoch": self.current_epoch, "step": self.global_step, **figures})
 
@@ -128,11 +124,7 @@ class Classifier(pl.LightningModule):
     def _collected(self) -> tuple[Tensor, Tensor, Tensor]:
         batches = [tuple(column.cpu() for column in batch) for batch in self._outputs]
         self._outputs.clear()
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            gathered: list[Any] = [None] * torch.distributed.get_world_size()
-            torch.distributed.all_gather_object(gathered, batches)
-            batches = [batch for part in gathered for batch in part]
-        columns = [torch.cat(column) for column in zip(*batches, strict=True)]
+        columns = [torch.cat(column) for column in zip(*_of_all_devices(batches), strict=True)]
         order = columns[0].argsort()
         # With several devices some rows were evaluated twice, to the same logits.
         first = torch.ones_like(order, dtype=torch.bool)
@@ -140,16 +132,26 @@ class Classifier(pl.LightningModule):
         rows, logits, targets = (column[order[first]] for column in columns)
         return rows, logits, targets
 
-    def _reduced_train_sums(self) -> list[float]:
-        assert self._train_sums is not None
-        sums = self._train_sums
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(sums)
-        return sums.tolist()
+    def _train_figures(self, num_classes: int) -> dict[str, float]:
+        """Loss and metrics over the epoch's training rows, each as the network was at its step."""
+        losses, targets, answers = zip(*self._steps, strict=True)
+        divisors = torch.stack([self._normaliser(part) for part in targets])
+        sums = torch.stack([(torch.stack(losses) * divisors).sum(), divisors.sum()]).tolist()
+        columns = [(torch.cat(targets).cpu(), torch.cat(answers).cpu(), torch.tensor([sums]))]
+        rows, answered, shares = (torch.cat(column) for column in zip(*_of_all_devices(columns), strict=True))
+        watched = evaluate_answers(answered, rows, self.task, num_classes)
+        loss_sum, divisor = shares.sum(dim=0).tolist()
+        return {
+            "train/loss": loss_sum / divisor,
+            "train/accuracy": watched["accuracy"],
+            "train/macro_f1": watched["macro_f1"],
+        }
 
 
-def _right(logits: Tensor, targets: Tensor) -> Tensor:
-    """How many rows are answered exactly."""
-    if targets.ndim == 1:
-        return (logits.argmax(1) == targets).sum()
-    return ((logits > 0) == targets.bool()).all(1).sum()
+def _of_all_devices(parts: list[Any]) -> list[Any]:
+    """The parts of every device of a distributed run, in the order of the devices."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return parts
+    gathered: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(gathered, parts)
+    return [part for of_device in gathered for part in of_device]

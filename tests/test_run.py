@@ -73,7 +73,8 @@ def test_a_result_has_all_its_parts(combination: RunResult) -> None:
         assert [row["label"] for row in result[split]["per_class"]] == result["label_names"]
     (epoch,) = result["curves"]
     assert set(epoch) == {
-        *("epoch", "step", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_macro_f1")
+        *("epoch", "step", "train_loss", "train_accuracy", "train_macro_f1"),
+        *("val_loss", "val_accuracy", "val_macro_f1"),
     }
     provenance = result["provenance"]
     assert provenance["rows"] == {"train": 210, "validation": 30, "test": 60}

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from emoji_pred.batches import Batches
-from emoji_pred.metrics import macro_f1
 from emoji_pred.optimizers import build_optimizer
 from emoji_pred.tokenizers import Ragged
 from experiments.bench.measure import (
@@ -25,7 +24,7 @@ from experiments.bench.measure import (
     spread,
     table,
 )
-from experiments.bench.plain import fit_barely, fit_plainly
+from experiments.bench.plain import fit_barely, fit_plainly, macro_f1
 from experiments.bench.settings import Settings
 from experiments.bench.subject import Clock, Subject, fit, subject
 
@@ -181,7 +180,7 @@ def _test_macro_f1(network: torch.nn.Module, batches: Batches) -> float:
         for batch in batches.evaluation_dataloader("test"):
             logits.append(network(batch["input_ids"].to(device), batch["attention_mask"].to(device)).cpu())
             targets.append(batch["targets"])
-    return macro_f1(torch.cat(logits), torch.cat(targets), "multiclass")
+    return macro_f1(torch.cat(logits), torch.cat(targets))
 
 
 def _cut(chosen: Subject, cutoff: int) -> Subject:
