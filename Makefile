@@ -62,7 +62,8 @@ test-lowest: $(INSTALLED)  ## the tests with the oldest versions that pyproject.
 	@mkdir -p $(LOWEST)
 	@$(BIN)/python -c 'import re, tomllib; \
 	  project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-	  print(*(re.sub(r">=([^,]+).*", r"==\1", line) for line in project["dependencies"]), sep="\n")' > $(LOWEST)/constraints.txt
+	  lines = sum(project["optional-dependencies"].values(), project["dependencies"]); \
+  print(*(re.sub(r">=([^,]+).*", r"==\1", line) for line in lines), sep="\n")' > $(LOWEST)/constraints.txt
 	@test -x $(LOWEST)/bin/pip || $(PYTHON) -m venv $(LOWEST)
 	@echo "installing the lowest versions into $(LOWEST) (about 2 minutes the first time) ..."
 	@$(LOWEST)/bin/python -m pip install -q --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[dev,bench]'

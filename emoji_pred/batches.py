@@ -100,7 +100,7 @@ class TokenRows(Dataset):
     def __init__(self, tokens: Ragged, targets: np.ndarray, pad_id: int) -> None:
         self.ids = torch.from_numpy(np.array(tokens.ids, dtype=np.int64))
         self.starts = torch.from_numpy(np.array(tokens.offsets[:-1], dtype=np.int64))
-        self.lengths = torch.from_numpy(np.diff(tokens.offsets).astype(np.int64))
+        self.lengths = torch.from_numpy(tokens.lengths)
         self.targets = torch.from_numpy(targets)
         self.pad_id = pad_id
 
@@ -137,7 +137,7 @@ class Batches(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.rows = {split: TokenRows(tokens[split], targets[split], pad_id) for split in tokens}
-        self.lengths = {split: np.diff(tokens[split].offsets) for split in tokens}
+        self.lengths = {split: tokens[split].lengths for split in tokens}
         self.batch_size, self.bucket_batches, self.seed = batch_size, bucket_batches, seed
 
     def train_dataloader(self) -> DataLoader:

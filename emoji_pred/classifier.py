@@ -57,6 +57,20 @@ class Classifier(pl.LightningModule):
         schedule = self.make_scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Scale the gradients down to a norm of at most `gradient_clip_val`, as torch does.
+
+        Lightning refuses to with a fused optimizer under bf16, for the sake of a gradient scaler that bf16
+        does not have.
+        """
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val, foreach=True)
+
     def on_train_epoch_start(self) -> None:
         """Forget the steps of the epoch before."""
         self._steps.clear()

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from emoji_pred.errors import UserError
+from emoji_pred.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from emoji_pred.run import RunResult
@@ -84,12 +83,15 @@ def main() -> None:
 @contextmanager
 def _hydra_raising() -> Iterator[None]:
     """Let Hydra raise its errors, which it would else print, ending the process."""
-    before = os.environ.get("HYDRA_FULL_ERROR", "0")
+    before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         yield
     finally:
-        os.environ["HYDRA_FULL_ERROR"] = before
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -174,7 +176,10 @@ def _explain(error: Exception) -> str:
     text = str(error)
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-        return f"{group}={choice} is not a choice{_nearest(choice, list(error.options))}"
+        return f"{group}={choice} is not a choice{did_you_mean(choice, error.options)}"
+    several = re.search(r"Ambiguous value for argument '([^']+)'", text)
+    if several:
+        return f"{several.group(1)} is a list of values: add -m to train one after the other"
     key = re.search(
         r"Could not (?:override|delete|append|add) '([^']+)'|Key '([^']+)' is not in struct", text
     )
@@ -182,15 +187,8 @@ def _explain(error: Exception) -> str:
         name, known = key.group(1) or key.group(2), _known_keys()
         if name in known:
             return f"{name} is not a setting of what is chosen here; it belongs to {' or '.join(known[name])}"
-        return f"{name} is not a setting{_nearest(name, sorted(known))}"
+        return f"{name} is not a setting{did_you_mean(name, known)}"
     return f"the configuration cannot be read: {_one_line(text)}"
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
-        return f"; did you mean {', '.join(near)}?"
-    return f"; there are {', '.join(sorted(known)[:12])}"
 
 
 def _known_keys() -> dict[str, list[str]]:

@@ -123,7 +123,7 @@ def check_loss(config: Mapping[str, Any], task: str) -> None:
     loss, data = config["loss"]["name"], config["data"]["name"]
     target = resolve(config["loss"]["_target_"], "loss")
     if target.task != task:
-        fitting = "bce" if task == "multilabel" else "focal, cross_entropy, weighted_cross_entropy"
+        fitting = "bce" if task == "multilabel" else "focal, cross_entropy or weighted_cross_entropy"
         raise UserError(
             f"loss={loss} is for {target.task} labels, but data={data} is {task}; choose loss={fitting}"
         )

@@ -1,4 +1,9 @@
-"""The one exception for mistakes a user can mend."""
+"""The one exception for mistakes a user can mend, and what to say where a name is misspelt."""
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher
+
+LISTED = 12  # names shown where none is near
 
 
 class UserError(Exception):
@@ -7,3 +12,30 @@ class UserError(Exception):
     The message is one line that names the file, row or option and says how to mend it. The command line
     shows it without a stack trace and ends with exit code 2.
     """
+
+
+def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """The known names that `name` may have been meant for, best first; none where none is near.
+
+    A name that ends in the same part after a dot counts too: `model.lr` for `model.optimizer.lr`. Names that
+    are clearly less alike than the best one are left out.
+    """
+    last = name.rpartition(".")[2].casefold()
+    scored = []
+    for candidate in known:
+        alike = SequenceMatcher(None, name.casefold(), candidate.casefold()).ratio()
+        same_end = "." in candidate and candidate.rpartition(".")[2].casefold() == last
+        scored.append((max(alike, 0.95 if same_end else 0.0), alike, candidate))
+    scored.sort(key=lambda item: (-item[0], -item[1], item[2]))
+    best = scored[0][0] if scored else 0.0
+    return [candidate for score, _, candidate in scored if score >= max(0.6, best - 0.1)][:most]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message on an unknown name: `; did you mean ...?`, or which names there are."""
+    known = list(known)
+    near = nearest(name, known)
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    more = ", ..." if len(known) > LISTED else ""
+    return f"; there are {', '.join(sorted(known)[:LISTED])}{more}"

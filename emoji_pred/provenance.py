@@ -37,6 +37,9 @@ def code_revision() -> dict[str, Any]:
     """The git commit of this code and whether the checkout had changes; None where there is no git."""
     root = Path(__file__).resolve().parents[1]
     try:
+        # An installed copy may lie inside some other repository.
+        if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:
+            return {"commit": None, "dirty": None}
         commit = _git(root, "rev-parse", "HEAD")
         # Only what can alter numbers: code and configuration, not reports or notes.
         dirty = bool(_git(root, "status", "--porcelain", "--", "emoji_pred", "conf", "train.py"))

@@ -131,7 +131,10 @@ def _file_blob_ids(data: Options, data_dir: str) -> dict[str, str]:
     from emoji_pred.data.text_files import local_files
 
     files = local_files(data, configuration.expand(data_dir))
-    return {part: git_blob_id(path) for part, path in files.items()}
+    by_name = data.get("format", "auto") == "auto"  # the ending of a name then decides how the bytes are read
+    return {
+        part: git_blob_id(path) + (path.suffix.lower() if by_name else "") for part, path in files.items()
+    }
 
 
 def _load_corpus(config: Options) -> Corpus:

@@ -23,6 +23,7 @@ IDENTITY_VERSION = 1
 RESULT_SCHEMA = 1
 # Row ids, targets (N,) or (N, C), probabilities (N, C) float32.
 SplitPredictions = tuple[list[str], np.ndarray, np.ndarray]
+NOT_NUMBERS = ("files", "max_text_chars", "max_file_mb")  # where a file lies, and when it is refused
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 LOCK = ".lock"
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
@@ -36,7 +37,8 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
 
     Args:
         config: the resolved configuration.
-        file_blob_ids: git blob ids of a user's own data files; pinned files carry theirs in `config["data"]`.
+        file_blob_ids: what identifies a user's own data files by part; pinned files carry their blob ids in
+            `config["data"]`.
     """
     model = config["model"]
     parts = {
@@ -53,7 +55,7 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
         "max_steps": config["trainer"]["max_steps"],
     }
     if file_blob_ids:  # a user's file is known by its content, not by where it lies
-        parts["data"] = {key: value for key, value in config["data"].items() if key != "files"}
+        parts["data"] = {key: value for key, value in config["data"].items() if key not in NOT_NUMBERS}
     return parts
 
 
@@ -82,9 +84,20 @@ def _file_names(files: Any) -> Any:
 
 
 def run_hash(parts: Mapping[str, Any]) -> str:
-    """Twelve hexadecimal digits that name a run: the SHA-256 of its identity in canonical JSON."""
-    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """Twelve hexadecimal digits that name a run: the SHA-256 of its identity in canonical JSON.
+
+    As in RFC 8785, a number is written in one way: `loss.gamma=2` and `loss.gamma=2.0` are one run.
+    """
+    canonical = json.dumps(_one_way_numbers(parts), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _one_way_numbers(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _one_way_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_one_way_numbers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def prepare_directory(runs_dir: Path, name: str) -> Path:

@@ -43,6 +43,8 @@ def print_summary(
         console.print(Text(line), soft_wrap=True)
     console.print()
     console.print(_metric_table(result, shown))
+    for remark in _remarks(result):
+        console.print(Text(remark), soft_wrap=True)
     console.print()
     console.print(_class_table(result[shown[-1]]["per_class"], shown[-1], console.width < NARROW))
 
@@ -71,9 +73,12 @@ def print_runs(results: Sequence[Mapping[str, Any]], stream: TextIO | None = Non
     console.print(table)
     if len(parents) == 1:
         console.print(Text(f"The runs lie in {parents.pop()}"), soft_wrap=True)
+    remarks: dict[str, list[str]] = {}  # one remark on several runs is made once
     for result, name in zip(results, _names(results), strict=True):
-        if result.get("error"):
-            console.print(Text(f"{name}: {result['error']}"), soft_wrap=True)
+        for remark in [result["error"]] if result.get("error") else _remarks(result):
+            remarks.setdefault(remark, []).append(name)
+    for remark, names in remarks.items():
+        console.print(Text(f"{'; '.join(names)}: {remark}"), soft_wrap=True)
 
 
 def _console(stream: TextIO | None) -> Console:
@@ -100,7 +105,7 @@ def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[st
         lines.append(f"directory: {directory}")
     facts = []
     if result.get("wall_seconds") is not None:
-        facts.append(f"time {_duration(result['wall_seconds'])}")
+        facts.append(f"time {duration(result['wall_seconds'])}")
     if result.get("peak_memory_mb") is not None:
         facts.append(f"peak memory {result['peak_memory_mb']:,.0f} MB")
     if parameters:
@@ -114,6 +119,17 @@ def _counts(group: str, config: Mapping[str, Any]) -> bool:
     """The encoder is part of a run only where the model reads its tokens."""
     tokenizer = (config.get("model") or {}).get("tokenizer") or {}
     return group != "encoder" or tokenizer.get("kind") == "encoder"
+
+
+def _remarks(result: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before comparing the figures."""
+    encoder = (result.get("config") or {}).get("encoder") or {}
+    if encoder.get("source") == "random" and _counts("encoder", result["config"]):
+        return [
+            f"encoder={encoder['name']} starts from random weights: it shows that the model trains here, not "
+            "how well; encoder=minilm (after `make minilm`) and encoder=bertweet are pretrained"
+        ]
+    return []
 
 
 def _metric_table(result: Mapping[str, Any], splits: Sequence[str]) -> Table:
@@ -150,7 +166,7 @@ def _run_cells(result: Mapping[str, Any], narrow: bool) -> dict[str, str]:
         "validation\nmacro F1": _number(validation.get("macro_f1")),
         "test\nmacro F1": _number(test.get("macro_f1")),
         "test\naccuracy": _number(test.get("accuracy")),
-        "time": "" if seconds is None else _duration(seconds),
+        "time": "" if seconds is None else duration(seconds),
     }
     return {"status": cells["status"], "test\nmacro F1": cells["test\nmacro F1"]} if narrow else cells
 
@@ -174,7 +190,8 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -39,6 +39,11 @@ class Ragged:
     def __getitem__(self, row: int) -> np.ndarray:
         return self.ids[self.offsets[row] : self.offsets[row + 1]]
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """(N,) how many tokens each row has."""
+        return np.diff(self.offsets)
+
 
 class Tokenizer(Protocol):
     """Texts in, rows of token ids out; every row has at least one token."""

@@ -107,7 +107,7 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
     loss = configuration.instantiate(
         config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
     )
-    encoder = _load_encoder(config["encoder"]) if model["tokenizer"]["kind"] == "encoder" else None
+    encoder = _load_encoder(config["encoder"], tokenized) if model["tokenizer"]["kind"] == "encoder" else None
     network: nn.Module = configuration.instantiate(
         model["network"],
         vocab_size=tokenized.vocab_size,
@@ -134,15 +134,23 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
     )
 
 
-def _load_encoder(options: Options) -> nn.Module:
-    from emoji_pred.pretrained import load_encoder
+def _load_encoder(options: Options, tokenized: Tokenized) -> nn.Module:
+    from emoji_pred.pretrained import load_encoder, positions
 
     try:
-        return load_encoder(options)
+        encoder = load_encoder(options)
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         if options["source"] != "random":
             raise
         raise UserError(f"encoder={options['name']}: encoder.config gives no network ({error})") from error
+    longest = max(int(rows.lengths.max()) for rows in tokenized.splits.values())
+    most = positions(encoder)
+    if most is not None and longest > most:
+        raise UserError(
+            f"encoder={options['name']} has {most} positions, but a text has {longest} tokens; "
+            f"set model.tokenizer.max_tokens={most}"
+        )
+    return encoder
 
 
 def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batches:

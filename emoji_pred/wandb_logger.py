@@ -46,7 +46,19 @@ class RunWandbLogger(WandbLogger):
         run = self.experiment
         run.summary.update(_scalars(result))
         run.log(_wandb_charts(result, predictions, texts, self.shown_predictions))
+        place = _place(run)  # known to the run while it is open
         run.finish()
+        if place:
+            print(place, flush=True)
+
+
+def _place(run: Any) -> str | None:
+    """Where the W&B run lies, for the user; None where it is disabled."""
+    if run.disabled:
+        return None
+    if run.offline:
+        return f"W&B: kept offline; `wandb sync {run.settings.sync_dir}` uploads it"
+    return f"W&B: {run.url}"
 
 
 def wandb_mode(option: str | None, environment: Mapping[str, str] | None = None) -> Mode:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,14 @@ def classifier(rate: float = 0.0, scheduler: Any = None, task: str = "multiclass
     )
 
 
-def fit(module: Classifier, tmp_path: Path, targets: np.ndarray = TARGETS, epochs: int = 1) -> pl.Trainer:
+def batches_of_three(targets: np.ndarray = TARGETS) -> Batches:
     tokens = Ragged.from_rows([[0], [1], [2]])
     splits = ("train", "validation", "test")
-    batches = Batches(dict.fromkeys(splits, tokens), dict.fromkeys(splits, targets), 0, 2, 1, seed=0)
+    return Batches(dict.fromkeys(splits, tokens), dict.fromkeys(splits, targets), 0, 2, 1, seed=0)
+
+
+def fit(module: Classifier, tmp_path: Path, targets: np.ndarray = TARGETS, epochs: int = 1) -> pl.Trainer:
+    batches = batches_of_three(targets)
     with settings_restored():
         trainer = pl.Trainer(
             default_root_dir=tmp_path,
@@ -135,6 +140,35 @@ def test_rows_that_two_devices_evaluated_count_once() -> None:
     rows, logits, targets = module.predictions()
     assert (rows.tolist(), logits.tolist(), targets.tolist()) == ([0, 1], [[1.0, 0.0], [2.0, 0.0]], [0, 1])
     assert module._outputs == []
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gradients_are_clipped_by_their_norm(tmp_path: Path, precision: str) -> None:
+    module = classifier(rate=1.0)
+    module.make_optimizer = lambda network: torch.optim.SGD(network.parameters(), lr=1.0, fused=True)
+    weights = [module.network.rows.detach().clone()]
+
+    class Record(pl.Callback):
+        def on_train_batch_end(self, *_: Any) -> None:
+            weights.append(module.network.rows.detach().clone())
+
+    with settings_restored():
+        trainer = pl.Trainer(
+            default_root_dir=tmp_path,
+            accelerator="cpu",
+            precision=precision,
+            max_epochs=1,
+            gradient_clip_val=0.01,
+            callbacks=[Record()],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(module, datamodule=batches_of_three())
+    # Two batches; with a rate of 1 a step is as long as its clipped gradient.
+    moved = [float((after - before).norm()) for before, after in pairwise(weights)]
+    assert moved == pytest.approx([0.01, 0.01], rel=1e-3)
 
 
 def test_a_schedule_steps_with_the_optimizer(tmp_path: Path) -> None:

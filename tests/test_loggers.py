@@ -223,7 +223,9 @@ def test_offline_run_keeps_config_curves_and_tables(
     assert losses == sorted(losses, reverse=True)
     first = tables["predictions"]["data"][0]
     assert first[1] == "text number " + first[0].removeprefix("test-")
-    assert "wandb:" not in "".join(capfd.readouterr())
+    out, err = capfd.readouterr()
+    assert "wandb:" not in out + err
+    assert out == f"W&B: kept offline; `wandb sync {log.parent}` uploads it\n"
 
 
 def test_a_second_run_of_a_sweep_gets_a_wandb_run_of_its_own(logged_out: Path, tmp_path: Path) -> None:

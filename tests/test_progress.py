@@ -7,17 +7,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from lightning.pytorch.callbacks import TQDMProgressBar
 
-from emoji_pred.progress import EpochLines, callbacks, chunks
+from emoji_pred.progress import EpochBar, EpochLines, callbacks, chunks
 
 
 @pytest.mark.parametrize(
     ("setting", "terminal", "kinds"),
     [
-        ("auto", True, [TQDMProgressBar]),
+        ("auto", True, [EpochBar, EpochLines]),
         ("auto", False, [EpochLines]),
-        ("bar", False, [TQDMProgressBar]),
+        ("bar", False, [EpochBar, EpochLines]),
         ("lines", True, [EpochLines]),
         ("none", True, []),
     ],
@@ -58,9 +57,35 @@ def test_a_line_an_epoch_with_the_time_left(capsys: pytest.CaptureFixture[str]) 
     assert first.startswith("epoch 1/4  train loss 2.5000  val loss 1.2500  val macro-F1 0.0000")
     assert "val macro-F1 0.1250" in second
     # 30 s for one epoch leave 3 x 30; 30 s for two leave 2 x 15.
-    seconds = [int(re.search(r"at most (\d+) s left", line)[1]) for line in (first, second)]  # type: ignore[index]
-    assert seconds == pytest.approx([90, 30], abs=3)
+    assert re.search(r"at most 1 min 3\d s left", first)
+    assert re.search(r"at most 3\d\.\d s left", second)
 
 
 def test_helper_processes_keep_silent(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines_of(capsys, 2, first_process=False) == []
+
+
+def test_a_long_epoch_and_a_long_evaluation_say_how_far_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    callback = EpochLines()
+    trainer: Any = SimpleNamespace(
+        is_global_zero=True,
+        current_epoch=1,
+        max_epochs=4,
+        num_training_batches=10,
+        num_predict_batches=[8],
+    )
+    module: Any = None
+    callback.on_fit_start(trainer, module)
+    callback._started -= 150
+    callback.on_train_batch_end(trainer, module, None, None, 4)
+    assert capsys.readouterr().out == "", "nothing to say yet"
+    callback._spoke -= 61
+    callback.on_train_batch_end(trainer, module, None, None, 4)
+    callback.on_train_batch_end(trainer, module, None, None, 5)
+    # One and a half epochs of four took 150 s: 250 s are left.
+    assert re.fullmatch(r"epoch 2/4  50%  at most 4 min 1\d s left\n", capsys.readouterr().out)
+    callback.on_predict_start(trainer, module)
+    callback._started -= 62
+    callback._spoke -= 62
+    callback.on_predict_batch_end(trainer, module, None, None, 3)
+    assert re.fullmatch(r"evaluating  50%  1 min 0\d s left\n", capsys.readouterr().out)

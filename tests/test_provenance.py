@@ -56,6 +56,17 @@ def test_the_code_revision_notices_changes_of_code_only(
     assert provenance.code_revision() == {"commit": commit, "dirty": True}
 
 
+def test_an_installed_copy_does_not_report_the_repository_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "somebody's project")
+    installed = tmp_path / "lib" / "emoji_pred" / "provenance.py"
+    installed.parent.mkdir(parents=True)
+    monkeypatch.setattr(provenance, "__file__", str(installed))
+    assert provenance.code_revision() == {"commit": None, "dirty": None}
+
+
 def test_without_git_the_revision_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert provenance.code_revision() == {"commit": None, "dirty": None}

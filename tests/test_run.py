@@ -20,7 +20,7 @@ from emoji_pred import config as configuration
 from emoji_pred import runs
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.errors import UserError
-from emoji_pred.run import RunResult
+from emoji_pred.run import TEXT_FILES, RunResult, _file_blob_ids
 from emoji_pred.tokenizers import from_state
 
 Train = Callable[..., RunResult]
@@ -283,7 +283,7 @@ def test_parameters_and_padding_are_those_of_the_run(train: Train, quick: Quick)
 @pytest.mark.parametrize(
     "knobs",
     [
-        ["trainer.precision=bf16-mixed"],
+        ["trainer.precision=bf16-mixed", "model.gradient_clip=0.5"],
         ["model.embedding_updates=rowwise", "model.optimizer.weight_decay=0"],
         ["model.scheduler={name: linear}", "model.gradient_clip=0.5", "model.accumulate=4"],
         ["model.optimizer._target_=torch.optim.SGD", "+model.optimizer.momentum=0.9"],
@@ -306,6 +306,19 @@ def test_knobs_train(train: Train, quick: Quick, knobs: list[str]) -> None:
 def test_training_that_diverges_says_so(train: Train, quick: Quick) -> None:
     with pytest.raises(UserError, match="training diverged"):
         train(*quick("cnn", "model.optimizer.lr=1e30", "model.max_epochs=2"))
+
+
+def test_a_text_longer_than_the_encoders_positions_is_refused_before_training(
+    train: Train, quick: Quick
+) -> None:
+    with pytest.raises(
+        UserError, match=r"encoder=tiny has 4 positions, .*set model\.tokenizer\.max_tokens=4"
+    ):
+        train(*quick("bert", "encoder.config.max_position_embeddings=4"))
+    outcome = train(
+        *quick("bert", "encoder.config.max_position_embeddings=4", "model.tokenizer.max_tokens=4")
+    )
+    assert outcome.result["status"] == "finished"
 
 
 # --- a user's own files
@@ -334,6 +347,16 @@ def test_a_users_files_are_known_by_their_content(train: Train, quick: Quick, tm
     assert not named.found
     assert not own(write_rows(tmp_path / "one" / "tweets.csv", rows=62), "data.name=mine").found
     assert named.result["provenance"]["identity"]["files"].keys() == {"train"}
+
+
+def test_the_ending_of_a_file_counts_where_it_decides_how_the_file_is_read(tmp_path: Path) -> None:
+    def identified(name: str, format: str) -> dict[str, str]:
+        path = write_rows(tmp_path / "own" / name)
+        data = {"_target_": TEXT_FILES, "files": {"train": str(path)}, "format": format}
+        return _file_blob_ids(data, str(tmp_path))
+
+    assert identified("a.csv", "auto") == identified("b.csv", "auto") != identified("a.tsv", "auto")
+    assert identified("a.csv", "csv") == identified("a.tsv", "csv")
 
 
 def test_warnings_of_the_data_reach_the_user_and_the_result(

@@ -89,6 +89,25 @@ def test_a_users_file_is_known_by_its_content_and_its_part(compose: Compose) -> 
     assert name_of(config("here/v.csv"), {"train": "2" * 40, "validation": "1" * 40}) != name
 
 
+def test_a_number_is_one_number_however_it_is_written(compose: Compose) -> None:
+    assert name_of(compose("loss.gamma=2")) == name_of(compose("loss.gamma=2.0"))
+    assert name_of(compose("loss.gamma=2")) != name_of(compose("loss.gamma=2.5"))
+    assert runs.run_hash({"a": [1.0, {"b": 0.0}], "c": True}) == runs.run_hash(
+        {"a": [1, {"b": 0}], "c": True}
+    )
+    assert runs.run_hash({"a": True}) != runs.run_hash({"a": 1})
+
+
+def test_when_a_file_is_refused_is_no_part_of_the_name(compose: Compose) -> None:
+    def config(*more: str) -> dict[str, Any]:
+        return compose("data=text_files", "data.files.train=a.csv", *more)
+
+    ids = {"train": "1" * 40}
+    for limit in ("data.max_file_mb=7", "data.max_text_chars=700"):
+        assert name_of(config(limit), ids) == name_of(config(), ids)
+    assert name_of(config("data.quoting=false"), ids) != name_of(config(), ids)
+
+
 # --- writing
 
 

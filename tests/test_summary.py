@@ -153,6 +153,26 @@ def test_a_failed_run_has_its_error_below_the_table() -> None:
     assert next(line for line in text.splitlines() if line.startswith("seed=2 ")).split()[1] == "failed"
 
 
+def test_one_error_of_several_runs_is_said_once() -> None:
+    failed = {"status": "failed", "error": "no network", "overrides": ["seed=2"]}
+    rows = [result(overrides=["seed=1"], directory="runs/aaa"), failed, {**failed, "overrides": ["seed=3"]}]
+    assert "seed=2; seed=3: no network\n" in printed(print_runs, rows)
+
+
+def test_random_weights_are_named_where_they_count() -> None:
+    tiny = {"name": "tiny", "source": "random"}
+    read = {"model": {"name": "bert", "tokenizer": {"kind": "encoder"}}, "encoder": tiny}
+    unread = {"model": {"name": "cnn", "tokenizer": {"kind": "words"}}, "encoder": tiny}
+    words = "encoder=tiny starts from random weights"
+    assert words in printed(print_summary, result(config=read))
+    assert words not in printed(print_summary, result(config=unread))
+    rows = [
+        result(config=unread, overrides=["model=cnn"], directory="runs/a"),
+        result(config=read, overrides=["model=bert"], directory="runs/b"),
+    ]
+    assert f"model=bert: {words}" in printed(print_runs, rows)
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(4.26, "4.3 s"), (59.9, "59.9 s"), (60, "1 min 00 s"), (3600 * 2 + 61, "2 h 01 min")],

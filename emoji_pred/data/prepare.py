@@ -6,7 +6,6 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -14,11 +13,12 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from emoji_pred.data.corpus import Corpus, Split
-from emoji_pred.errors import UserError
+from emoji_pred.errors import UserError, did_you_mean
 from emoji_pred.text import duplicate_key, strip_invisible
 
 Clean = Literal["as_distributed", "leak_free"]
 
+NOTABLE_DUPLICATES = 0.01  # share of the test rows above which a user is warned
 _LOADERS = "emoji_pred.data."
 _OWN_OPTIONS = ("_target_", "name", "clean", "drop_test_duplicates")
 
@@ -38,11 +38,11 @@ def load_corpus(options: Mapping[str, Any], data_dir: Path) -> Corpus:
     arguments = check_options(loader, options)
     clean = options.get("clean", "as_distributed")
     if clean not in get_args(Clean):
-        raise UserError(f"data.clean={clean} is unknown{_nearest(str(clean), get_args(Clean))}")
+        raise UserError(f"data.clean={clean} is unknown{did_you_mean(str(clean), get_args(Clean))}")
     drop = _validated("drop_test_duplicates", bool, options.get("drop_test_duplicates", False))
     corpus = loader(data_dir=Path(data_dir), **arguments)
     corpus = clean_corpus(replace(corpus, name=str(options.get("name") or corpus.name)), clean)
-    return drop_test_duplicates(corpus) if drop else corpus
+    return mark_test_duplicates(corpus, drop)
 
 
 def find_loader(target: Any) -> Callable[..., Corpus]:
@@ -55,9 +55,12 @@ def find_loader(target: Any) -> Callable[..., Corpus]:
     if not module_name.startswith(_LOADERS) or not function_name.startswith("load_"):
         raise UserError(f"data._target_={target} is not allowed: it must be {_LOADERS}<module>.load_<name>")
     try:
-        loader = getattr(importlib.import_module(module_name), function_name)
-    except (ModuleNotFoundError, AttributeError):
+        loader: Callable[..., Corpus] = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError):
         raise UserError(f"data._target_={target} does not exist") from None
+    # What the module itself imported is not for a configuration to call.
+    if getattr(loader, "__module__", None) != module_name:
+        raise UserError(f"data._target_={target} is not allowed: {module_name} does not define it")
     return loader
 
 
@@ -75,7 +78,9 @@ def check_options(loader: Callable[..., Corpus], options: Mapping[str, Any]) -> 
             continue
         if name not in parameters:
             known = [*parameters, *_OWN_OPTIONS[1:]]
-            raise UserError(f"data.{name} is not an option of {loader.__name__}{_nearest(str(name), known)}")
+            raise UserError(
+                f"data.{name} is not an option of {loader.__name__}{did_you_mean(str(name), known)}"
+            )
         checked[name] = _validated(str(name), hints[name], value)
     absent = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty and n not in checked]
     if absent:
@@ -102,11 +107,11 @@ def clean_corpus(corpus: Corpus, clean: Clean) -> Corpus:
     return replace(_with_cleaning(corpus, splits, counts), warnings=corpus.warnings + warnings)
 
 
-def drop_test_duplicates(corpus: Corpus) -> Corpus:
-    """Remove the test rows whose text stands in train or validation; the other rows keep their ids.
+def mark_test_duplicates(corpus: Corpus, drop: bool) -> Corpus:
+    """Count the test rows whose text stands in train or validation, or remove them; ids stay as they are.
 
     Raises:
-        UserError: no test row is left.
+        UserError: no test row would be left.
     """
     if "test" not in corpus.splits:
         return corpus
@@ -115,10 +120,20 @@ def drop_test_duplicates(corpus: Corpus) -> Corpus:
     kept = np.array(
         [row for row, text in enumerate(test.texts) if duplicate_key(text) not in seen], dtype=np.intp
     )
+    doubled = len(test) - len(kept)
+    if not drop:
+        counted = _with_cleaning(corpus, corpus.splits, {"test_duplicates": doubled})
+        if doubled <= NOTABLE_DUPLICATES * len(test):
+            return counted
+        warning = (
+            f"{doubled} of {len(test)} test texts stand in train or validation too, which flatters the test; "
+            "data.drop_test_duplicates=true removes them"
+        )
+        return replace(counted, warnings=(*corpus.warnings, warning))
     if not kept.size:
         raise UserError(f"data {corpus.name}: every test text stands in train or validation too")
-    counts = {"test_duplicates_dropped": len(test) - len(kept)}
-    return _with_cleaning(corpus, {**corpus.splits, "test": test.take(kept)}, counts)
+    splits = {**corpus.splits, "test": test.take(kept)}
+    return _with_cleaning(corpus, splits, {"test_duplicates_dropped": doubled})
 
 
 def _validated(name: str, hint: Any, value: Any) -> Any:
@@ -133,11 +148,6 @@ def _validated(name: str, hint: Any, value: Any) -> Any:
 def _with_cleaning(corpus: Corpus, splits: dict[str, Split], counts: Mapping[str, Any]) -> Corpus:
     cleaning = {**corpus.provenance.get("cleaning", {}), **counts}
     return replace(corpus, splits=splits, provenance={**corpus.provenance, "cleaning": cleaning})
-
-
-def _nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"; did you mean {', '.join(near)}?" if near else f"; it knows {', '.join(known)}"
 
 
 def _option_path(location: tuple[Any, ...], value: Any) -> list[str]:

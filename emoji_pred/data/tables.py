@@ -7,11 +7,10 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from emoji_pred.errors import UserError
+from emoji_pred.errors import UserError, nearest
 
 Format = Literal["csv", "tsv", "jsonl", "parquet"]
 
@@ -20,11 +19,21 @@ _SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
 _PARQUET_MAGIC = b"PAR1"
+# What may divide the cells of a file taken for CSV or TSV by mistake, and what to set then.
+DELIMITERS = {
+    "\t": "tabs? set data.format=tsv",
+    ";": "semicolons? set \"data.delimiter=';'\"",
+    "|": "bars? set \"data.delimiter='|'\"",
+    ",": "commas? set data.format=csv",
+}
 PARQUET_ROWS = 4096  # read at a time
 _SIGNATURES = (
     (_PARQUET_MAGIC, "a Parquet file: set data.format=parquet"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook: save it as CSV, or unpack it"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
+    (
+        b"PK\x03\x04",
+        "an Excel workbook or a zip archive: save it as CSV (UTF-8) or unpack it, and name that",
+    ),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV (UTF-8), and name that"),
     (b"\x1f\x8b", "gzip-compressed: unpack it"),
     (b"BZh", "bzip2-compressed: unpack it"),
     (b"%PDF", "a PDF document"),
@@ -63,18 +72,16 @@ class Table:
         """
         if name in self.columns:
             return self.columns[name]
-        near = get_close_matches(name, self.names, n=2, cutoff=0.5)
-        near += [found for found in self.names if found.casefold() == name.casefold() and found not in near]
+        marks = [mark for mark in DELIMITERS if len(self.names) == 1 and mark in self.names[0]]
+        if marks:
+            raise UserError(
+                f"{self.path}: no column {name!r} ({option}); its one column is {self.names[0][:200]!r}: "
+                f"are the columns divided by {DELIMITERS[marks[0]]}"
+            )
+        near = nearest(name, self.names, most=2)
         guess = f"; did you mean {' or '.join(near)}?" if near else ""
         found = ", ".join(self.names[:20]) + (", ..." if len(self.names) > 20 else "")
-        hint = ""
-        if len(self.names) == 1:
-            hint = "".join(
-                f"; is {mark!r} the delimiter? set data.delimiter" for mark in ",;\t|" if mark in found
-            )
-        raise UserError(
-            f"{self.path}: no column {name!r} ({option}){guess}; the columns are: {found[:500]}{hint}"
-        )
+        raise UserError(f"{self.path}: no column {name!r} ({option}){guess}; the columns are: {found[:500]}")
 
 
 @dataclass(frozen=True)
@@ -101,8 +108,8 @@ class Reading:
         Raises:
             UserError: the file cannot be read, is of another format, or a row of it is malformed.
         """
-        kind = self.format or self._format_by_suffix(path)
         content = self._bytes(path)
+        kind = self.format or self._format_by_suffix(path, content)
         if kind == "parquet":
             return _parquet(path, content, wanted, self.max_bytes)
         text = self._text(path, content)
@@ -121,10 +128,10 @@ class Reading:
             return [line.removesuffix("\r") for line in lines]
         return lines
 
-    @staticmethod
-    def _format_by_suffix(path: Path) -> Format:
+    def _format_by_suffix(self, path: Path, content: bytes) -> Format:
         kind = _SUFFIXES.get(path.suffix.lower())
         if kind is None:
+            _refuse_other_formats(path, content, self.encoding)
             raise UserError(
                 f"{path}: its format is not known by its name; set data.format=csv, tsv, jsonl or parquet"
             )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from emoji_pred.data.corpus import SPLIT_NAMES, Corpus, Split, Task
 from emoji_pred.data.labels import (
@@ -21,7 +20,7 @@ from emoji_pred.data.rows import Columns, RawRows, Row, read_pair, read_table, u
 from emoji_pred.data.sources import git_blob_id
 from emoji_pred.data.splits import assign_rows, check_classes
 from emoji_pred.data.tables import Reading, read_mapping
-from emoji_pred.errors import UserError
+from emoji_pred.errors import UserError, nearest
 
 
 class PairedFiles(BaseModel):
@@ -40,6 +39,11 @@ class Files(BaseModel):
     validation: str | PairedFiles | None = None
     test: str | PairedFiles | None = None
     mapping: str | None = None
+
+
+def _tab(written: Any) -> Any:
+    """A tab as people write it on a command line."""
+    return "\t" if written == r"\t" else written
 
 
 def local_files(options: Mapping[str, Any], data_dir: Path | None = None) -> dict[str, Path]:
@@ -77,7 +81,7 @@ def load_text_files(
     split_seed: Annotated[int, Field(ge=0)] = 0,
     on_missing_label: Literal["error", "drop"] = "error",
     encoding: str = "utf-8",
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None,
+    delimiter: Annotated[str, Field(min_length=1, max_length=1), BeforeValidator(_tab)] | None = None,
     quoting: bool = True,
     max_text_chars: Annotated[int, Field(ge=1)] = 100_000,
     max_file_mb: Annotated[int, Field(ge=1)] = 1024,
@@ -103,7 +107,7 @@ def load_text_files(
     task: Task = _task(columns, sources)
     classes, names = _classes(rows, columns, _mapping(files, data_dir, reading))
     if task == "multiclass" and len(classes) < 2:
-        raise UserError(f"{sources[0].path}: all rows have one label, {names}; two or more are needed")
+        raise UserError(f"{sources[0].path}: all rows have one label, {names[0]!r}; two or more are needed")
     labels = encode([row.labels for row in rows], classes, task)
     fractions = {"validation": validation_fraction, "test": test_fraction}
     members, drawn = assign_rows(rows, labels, _given(files, rows, split_column), fractions, split_seed)
@@ -164,10 +168,11 @@ def _find(written: str, data_dir: Path | None, option: str) -> Path:
     if any(place.is_dir() for place in places):
         raise UserError(f"{option}={written} is a directory; name a file")
     folder = next((place.parent for place in places if place.parent.is_dir()), None)
-    near = get_close_matches(path.name, os.listdir(folder), n=3) if folder else []
+    stems = {Path(name).stem: name for name in os.listdir(folder)} if folder else {}
+    near = [stems[stem] for stem in nearest(path.stem, stems)]
     guess = f"; did you mean {' or '.join(near)}?" if near else ""
-    looked = " or under ".join(str(place.parent) for place in places)
-    raise UserError(f"{option}={written} does not exist in {looked}{guess}")
+    looked = "" if len(places) == 1 else f", neither here nor under data_dir ({data_dir})"
+    raise UserError(f"{option}={written} does not exist{looked}{guess}")
 
 
 def _read_sources(

@@ -124,6 +124,7 @@ def fit(chosen: Subject, changes: Mapping[str, Any] | None = None) -> tuple[Cloc
     """
     config = {**chosen.config, "model": {**chosen.config["model"], **(changes or {})}}
     chosen = replace(chosen, config=config)
+    torch.set_flush_denormal(True)  # as a run does
     with tempfile.TemporaryDirectory() as place, quiet():
         classifier, batches = chosen.fresh()
         directory = Path(place)
@@ -138,5 +139,6 @@ def fit(chosen: Subject, changes: Mapping[str, Any] | None = None) -> tuple[Cloc
 
 
 def _forget_determinism() -> None:
-    """Undo what our Trainer set for the whole process: a plain user's side runs without it."""
+    """Undo what a run sets for the whole process: a plain user's side runs without it."""
     torch.use_deterministic_algorithms(False)
+    torch.set_flush_denormal(False)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -37,7 +38,9 @@ def load_toy(*, data_dir: Path, size: int = 3, deep: dict[str, int] | None = Non
 @pytest.fixture(autouse=True)
 def toy_module(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("emoji_pred.data.toy")
+    monkeypatch.setattr(load_toy, "__module__", module.__name__)
     module.load_toy = load_toy  # type: ignore[attr-defined]
+    module.load_foreign = json.loads  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "emoji_pred.data.toy", module)
 
 
@@ -48,7 +51,8 @@ def load(**options: Any) -> Corpus:
 def test_as_distributed_changes_no_text() -> None:
     corpus = load(clean="as_distributed", size=9)
     assert corpus.name == "my toy"
-    assert corpus.provenance == {"size": 9, "data_dir": "cache", "cleaning": {"clean": "as_distributed"}}
+    cleaning = {"clean": "as_distributed", "test_duplicates": 3}
+    assert corpus.provenance == {"size": 9, "data_dir": "cache", "cleaning": cleaning}
     assert corpus.splits["train"].texts[0] == "one \ufe0f heart"
     assert len(corpus.splits["test"]) == 5
 
@@ -61,9 +65,19 @@ def test_leak_free_cleans_every_split_counts_and_keeps_rows() -> None:
         "clean": "leak_free",
         "rows_changed": {"train": 1, "validation": 1, "test": 1},
         "texts_emptied": {"train": 0, "validation": 1, "test": 0},
+        "test_duplicates": 3,
     }
-    assert corpus.warnings[0] == "from the loader"
-    assert corpus.warnings[1].startswith("1 text(s)")
+    loader, emptied, doubled = corpus.warnings
+    assert loader == "from the loader"
+    assert emptied.startswith("1 text(s)")
+    assert doubled.startswith("3 of 5 test texts stand in train or validation too")
+
+
+def test_a_few_duplicates_are_counted_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emoji_pred.data.prepare.NOTABLE_DUPLICATES", 0.6)
+    corpus = load()
+    assert corpus.provenance["cleaning"]["test_duplicates"] == 3
+    assert corpus.warnings == ("from the loader",)
 
 
 @pytest.mark.parametrize("clean", ["as_distributed", "leak_free"])
@@ -75,6 +89,7 @@ def test_test_duplicates_go_and_the_others_keep_their_ids(clean: str) -> None:
     assert test.labels.tolist() == [1, 0]
     assert corpus.provenance["cleaning"]["test_duplicates_dropped"] == 3
     assert len(corpus.splits["train"]) == 3
+    assert not any("drop_test_duplicates" in warning for warning in corpus.warnings)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +104,7 @@ def test_test_duplicates_go_and_the_others_keep_their_ids(clean: str) -> None:
         ({"_target_": "emoji_pred.data.nowhere.load_x"}, ["does not exist"]),
         ({"_target_": "emoji_pred.data.toy.load_x"}, ["does not exist"]),
         ({"_target_": None}, ["not allowed"]),
+        ({"_target_": "emoji_pred.data.toy.load_foreign"}, ["not allowed", "does not define it"]),
         ({"drop_test_duplicates": "maybe"}, ["drop_test_duplicates"]),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from emoji_pred import runs
 from emoji_pred.errors import UserError
 from experiments import tweeteval, tweeteval_report
+from experiments.compose import compose_config
 
 
 def a_result(
@@ -97,12 +99,54 @@ def test_the_report_has_mean_and_spread_and_says_what_was_not_run(tmp_path: Path
     root = tmp_path / "runs"
     for seed, name in enumerate(names("CNN", "as_distributed")):
         a_run(root, a_result(name, seed=seed, clean="as_distributed"))
-    text = tweeteval_report.render(tweeteval.collect(root))
+    text = tweeteval_report.render(tweeteval.collect(root), tweeteval.collect_choices(root))
     # Mean and standard deviation of 0.25, 0.26, 0.27 by hand.
     assert "| CNN | as distributed | 3 | 0.33 | 1.000 ± 0.000 | 0.24 | 0.260 ± 0.010 |" in text
     assert "| FFN | leak-free | 0 | – | not run |" in text
     assert "stand-in encoder: all-MiniLM-L6-v2" in text
     assert "the largest difference among 180 per-class figures is 0.0e+00" in text
+
+
+def test_the_accuracy_falls_into_the_points_of_its_classes() -> None:
+    # Class 0: 50 of 100 rows, recall 0.4; class 12: 10 rows, recall 0.5; so 20 + 5 of the 40 points.
+    per_class = [{"support": {0: 50, 12: 10, 1: 40}.get(label, 0), "recall": 0.0} for label in range(20)]
+    per_class[0]["recall"], per_class[12]["recall"] = 0.4, 0.5
+    found = tweeteval_report._leaking_points({"test": {"per_class": per_class, "accuracy": 0.4}})
+    assert found["shares"] == [0.5, 0.1]
+    assert found["points"] == pytest.approx(25)
+    assert found["rest"] == pytest.approx(15)
+
+
+def test_a_choice_shows_both_values_and_what_was_not_run(tmp_path: Path, results: Path) -> None:
+    root = tmp_path / "runs"
+    cnn, transformer = tweeteval.CHOICES
+    config = compose_config(tweeteval.choice_command(cnn)[1:])
+    other = runs.run_hash(runs.identity(config, {}))
+    assert config["model"]["optimizer"]["weight_decay"] == 0
+    assert other not in names("CNN", "as_distributed")
+    a_run(root, a_result(names("CNN", "as_distributed")[0], seed=0, clean="as_distributed"))
+    a_run(root, a_result(other, seed=4, clean="as_distributed"))
+    found = tweeteval.collect_choices(root)
+    assert [chosen["run"] if chosen else None for _, chosen, _ in found] == [found[0][1]["run"], None]
+    text = tweeteval_report.render(tweeteval.collect(root), found)
+    assert f"| CNN | weight decay | 1e-4 | 0.2500 | 0 | 0.2900 | [{other}]" in text
+    assert "| Transformer | dropout on the embeddings | 0 | not run | 0.3 | not run | not run |" in text
+    assert transformer.override in text
+
+
+def test_a_sweep_that_failed_is_told_after_the_others(
+    tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def fail_once(command: list[str], **_: Any) -> Any:
+        started.append(command)
+        return subprocess.CompletedProcess(command, returncode=len(started) == 1)
+
+    monkeypatch.setattr(subprocess, "run", fail_once)
+    with pytest.raises(UserError, match=r"^1 command\(s\) failed"):
+        tweeteval.run_missing(tmp_path / "runs", only="cnn", threads=1)
+    assert len(started) == 3, "two cleanings and the choice"
 
 
 def test_scores_of_a_subset_by_hand() -> None:
