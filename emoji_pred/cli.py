@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from emoji_pred.errors import UserError, did_you_mean
+from emoji_pred.process import prepare_process
 
 if TYPE_CHECKING:
     from emoji_pred.run import RunResult
@@ -55,6 +56,7 @@ _session = _Session()
 
 def main() -> None:
     """Run the command line; ends with code 0, 2 for a user's mistake, 1 for a failed run, 130 for Ctrl-C."""
+    prepare_process()
     _session.jobs.clear()
     warnings.formatwarning = _format_warning
     # argparse takes no option between overrides: `model=cnn -m loss=focal` is what people type.

@@ -8,10 +8,9 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
-from emoji_pred.errors import UserError
+from emoji_pred.errors import UserError, did_you_mean
 from experiments.bench.settings import BENCHES, Settings, parse_settings
 
 ONLY_BY_NAME = ("cnn_quality",)  # takes as long as all the others
@@ -33,8 +32,7 @@ def main(words: Sequence[str]) -> int:
 def _chosen(names: Sequence[str]) -> list[str]:
     for name in names:
         if name not in BENCHES:
-            near = get_close_matches(name, BENCHES, n=3) or list(BENCHES)
-            raise UserError(f"{name} is not a bench; did you mean {', '.join(near)}?")
+            raise UserError(f"{name} is not a bench{did_you_mean(name, BENCHES)}")
     return list(names) or [name for name in BENCHES if name not in ONLY_BY_NAME]
 
 

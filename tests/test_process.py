@@ -1,0 +1,39 @@
+"""The environment is set before torch is loaded, and the user's own settings win."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY
+
+from emoji_pred.process import prepare_process
+
+
+def test_the_users_own_settings_stay() -> None:
+    environment = {"OMP_WAIT_POLICY": "active", "HOME": "somewhere"}
+    prepare_process(environment)
+    assert environment == {"OMP_WAIT_POLICY": "active", "HOME": "somewhere", "THP_MEM_ALLOC_ENABLE": "1"}
+
+
+@pytest.mark.parametrize("imported", ["emoji_pred.cli", "experiments.bench"])
+def test_an_entry_sets_them_before_torch_is_loaded(imported: str) -> None:
+    code = (
+        f"import sys, {imported} as entry\n"
+        "assert 'torch' not in sys.modules\n"
+        "sys.argv = ['train.py', '--version']\n"
+        "try:\n    getattr(entry, 'main', lambda: None)()\nexcept SystemExit:\n    pass\n"
+        "import os\nassert os.environ['THP_MEM_ALLOC_ENABLE'] == '1'\n"
+        "assert os.environ['OMP_WAIT_POLICY'] == 'PASSIVE'"
+    )
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=inherited, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
