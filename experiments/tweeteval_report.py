@@ -72,7 +72,7 @@ def paper_table(cells: Sequence[Measured]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in cells:
-        paper = cell.row.paper[1:] if cell.clean == "as_distributed" else ("–", "–", "–")
+        paper = [f"{value:.2f}" if cell.clean == "as_distributed" else "–" for value in cell.row.paper[1:]]
         values = [
             f"{published} | {_test_metric(cell, key)}" for published, key in zip(paper, METRICS, strict=True)
         ]
