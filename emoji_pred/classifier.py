@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from emoji_pred.metrics import answers_of, evaluate_answers
+from emoji_pred.metrics import evaluate_predicted, predicted_of
 
 Batch = Mapping[str, Tensor]
 
@@ -76,11 +76,11 @@ class Classifier(pl.LightningModule):
         self._steps.clear()
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """The mean loss of a batch; loss and answers stay on the device, without a transfer a step."""
+        """The mean loss of a batch; loss and predictions stay on the device, without a transfer a step."""
         targets = batch["targets"]
         logits = self(batch["input_ids"], batch["attention_mask"])
         loss = self.loss(logits, targets)
-        self._steps.append((loss.detach(), targets, answers_of(logits.detach(), self.task)))
+        self._steps.append((loss.detach(), targets, predicted_of(logits.detach(), self.task)))
         if self.trainer.world_size > 1:
             # The mean of the devices' gradients is that of the whole batch only if each counts by its share.
             normaliser = self._normaliser(targets)
@@ -96,7 +96,7 @@ class Classifier(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Loss and metrics of the whole validation split, logged with the epoch's training loss."""
         _, logits, targets = self._collected()
-        watched = evaluate_answers(answers_of(logits, self.task), targets, self.task, logits.shape[1])
+        watched = evaluate_predicted(predicted_of(logits, self.task), targets, self.task, logits.shape[1])
         figures = {
             "val/loss": self.mean_loss(logits, targets),
             "val/accuracy": watched["accuracy"],
@@ -148,12 +148,12 @@ class Classifier(pl.LightningModule):
 
     def _train_figures(self, num_classes: int) -> dict[str, float]:
         """Loss and metrics over the epoch's training rows, each as the network was at its step."""
-        losses, targets, answers = zip(*self._steps, strict=True)
+        losses, targets, predicted = zip(*self._steps, strict=True)
         divisors = torch.stack([self._normaliser(part) for part in targets])
         sums = torch.stack([(torch.stack(losses) * divisors).sum(), divisors.sum()]).tolist()
-        columns = [(torch.cat(targets).cpu(), torch.cat(answers).cpu(), torch.tensor([sums]))]
-        rows, answered, shares = (torch.cat(column) for column in zip(*_of_all_devices(columns), strict=True))
-        watched = evaluate_answers(answered, rows, self.task, num_classes)
+        columns = [(torch.cat(targets).cpu(), torch.cat(predicted).cpu(), torch.tensor([sums]))]
+        wanted, given, shares = (torch.cat(column) for column in zip(*_of_all_devices(columns), strict=True))
+        watched = evaluate_predicted(given, wanted, self.task, num_classes)
         loss_sum, divisor = shares.sum(dim=0).tolist()
         return {
             "train/loss": loss_sum / divisor,

@@ -74,7 +74,8 @@ def main() -> None:
     except OSError as error:  # Hydra makes the directory of a sweep
         if debugging:
             raise
-        _fail(f"cannot write {error.filename}: {error.strerror}; set runs_dir=DIRECTORY or EMOJI_PRED_RUNS")
+        place = error.filename or "the settings of the sweep, in the directory of the runs"
+        _fail(f"cannot write {place}: {error.strerror}; set runs_dir=DIRECTORY or EMOJI_PRED_RUNS")
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -60,29 +60,29 @@ def evaluate(
     return _evaluate_multilabel(scores, truth, label_names, threshold)
 
 
-def answers_of(logits: Tensor, task: str) -> Tensor:
-    """What raw logits (B, C) answer: class indices (B,), or for each label whether it is given (B, C).
+def predicted_of(logits: Tensor, task: str) -> Tensor:
+    """What raw logits (B, C) predict: class indices (B,), or for each label whether it is given (B, C).
 
     A label is given where its logit is above 0, a probability above one half.
     """
     return logits.argmax(dim=1) if task == "multiclass" else logits > 0
 
 
-def evaluate_answers(answers: Tensor, targets: Tensor, task: str, num_classes: int) -> dict[str, float]:
+def evaluate_predicted(predicted: Tensor, targets: Tensor, task: str, num_classes: int) -> dict[str, float]:
     """What is watched while training: macro_f1 and accuracy, equal to those of `evaluate`, in milliseconds.
 
     Args:
-        answers: as `answers_of` gives them.
+        predicted: as `predicted_of` gives them.
         targets: (N,) class indices, or (N, C) zeros and ones.
         task: `multiclass` or `multilabel`.
         num_classes: C.
     """
     if task == "multiclass":
-        confusion = _confusion(answers, targets.long(), num_classes)
+        confusion = _confusion(predicted, targets.long(), num_classes)
         counts, right = _counts_of_confusion(confusion), confusion.diagonal().sum()
     else:
-        counts = _multilabel_counts(answers, targets)
-        right = (answers == targets.bool()).all(dim=1).sum()
+        counts = _multilabel_counts(predicted, targets)
+        right = (predicted == targets.bool()).all(dim=1).sum()
     return {"macro_f1": float(_ratios(*counts)[2].mean()), "accuracy": int(right) / len(targets)}
 
 

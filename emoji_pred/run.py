@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from emoji_pred import config as configuration
 from emoji_pred import runs
+from emoji_pred.errors import UserError
 from emoji_pred.provenance import code_revision, environment, peak_memory_mb, reset_peak_memory
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _train(
             "vocabulary": tokenized.vocab_size,
             "warnings": list(corpus.warnings),
             "code": code,
-            **environment(),
+            **environment(outcome.on_gpu),
         },
     }
     # All bytes are on the disk before the first of them takes the place of an older run's.
@@ -132,9 +133,12 @@ def _file_blob_ids(data: Options, data_dir: str) -> dict[str, str]:
 
     files = local_files(data, configuration.expand(data_dir))
     by_name = data.get("format", "auto") == "auto"  # the ending of a name then decides how the bytes are read
-    return {
-        part: git_blob_id(path) + (path.suffix.lower() if by_name else "") for part, path in files.items()
-    }
+    try:
+        return {
+            part: git_blob_id(path) + (path.suffix.lower() if by_name else "") for part, path in files.items()
+        }
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
 
 
 def _load_corpus(config: Options) -> Corpus:

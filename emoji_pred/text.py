@@ -8,8 +8,6 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from emoji_pred.errors import UserError
-
 if TYPE_CHECKING:
     from nltk.tokenize import TweetTokenizer
 
@@ -91,9 +89,6 @@ def normalise_tweet(text: str) -> str:
 
     Words are those of NLTK's TweetTokenizer, joined by one space; handles become `@USER`, addresses
     `HTTPURL`, emoji of one code point their English names, and English contractions are split.
-
-    Raises:
-        UserError: nltk or emoji is not installed.
     """
     words = _tweet_tokenizer().tokenize(text.replace("’", "'").replace("…", "..."))
     normal = " ".join(_bertweet_word(word) for word in words)
@@ -126,21 +121,13 @@ def _is_emoji(word: str) -> bool:
 
 
 def _emoji_package() -> ModuleType:
-    try:
-        import emoji
-    except ImportError:
-        raise UserError(
-            "encoder.normalise=tweet needs the package emoji: `pip install emoji`, or set it to none"
-        ) from None
+    import emoji
+
     return emoji
 
 
 @cache
 def _tweet_tokenizer() -> TweetTokenizer:
-    try:
-        from nltk.tokenize import TweetTokenizer
-    except ImportError:
-        raise UserError(
-            "encoder.normalise=tweet needs the package nltk: `pip install nltk`, or set it to none"
-        ) from None
+    from nltk.tokenize import TweetTokenizer
+
     return TweetTokenizer()

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from emoji_pred.errors import UserError
+
 CHARACTERS_A_TOKEN = 100  # no word of a tweet is longer
 
 
@@ -141,6 +143,12 @@ class EncoderTokenizer:
         self._tokenizer = load_fast_tokenizer(encoder)
         self._tokenizer.truncation_side = encoder["truncation_side"]
         self.pad_id = int(self._tokenizer.pad_token_id)
+        special = self._tokenizer.num_special_tokens_to_add()
+        if self.max_tokens <= special:
+            raise UserError(
+                f"model.tokenizer.max_tokens={self.max_tokens} leaves no room for a text: "
+                f"encoder={encoder['name']} puts {special} special tokens around it"
+            )
 
     @property
     def vocab_size(self) -> int:

@@ -43,12 +43,14 @@ class Outcome:
         predictions: of each evaluated split: row ids, targets, probabilities (N, C) float32.
         checkpoint: the file of the best checkpoint.
         log_evaluation: hands the finished result to the loggers.
+        on_gpu: where the network was trained.
     """
 
     figures: dict[str, Any]
     predictions: dict[str, runs.SplitPredictions]
     checkpoint: Path
     log_evaluation: Callable[[dict[str, Any]], None]
+    on_gpu: bool
 
 
 def train_and_evaluate(
@@ -69,6 +71,8 @@ def train_and_evaluate(
     batches = build_batches(config, corpus, tokenized)
     loggers = build_logger(config["logger"], directory, name, runs.public(config))
     trainer = build_trainer(config, directory, loggers, batches_an_epoch=len(batches.train_dataloader()))
+    if trainer.strategy.root_device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()  # each run of a sweep reports its own
     if trainer.global_rank:
         torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout masks of its own
     with interrupt_as_python_does():
@@ -96,7 +100,7 @@ def train_and_evaluate(
         return None
     texts = {split: corpus.splits[split].texts for split in predictions}
     finish = functools.partial(log_evaluation, loggers, predictions=predictions, texts=texts)
-    return Outcome(figures, predictions, checkpoint, finish)
+    return Outcome(figures, predictions, checkpoint, finish, trainer.strategy.root_device.type == "cuda")
 
 
 def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> Classifier:
@@ -115,6 +119,7 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         pad_id=tokenized.pad_id,
         encoder=encoder,
     )
+    _check_lengths(tokenized, getattr(network, "max_positions", None), f"model={model['name']}")
     schedule = model["scheduler"]
     return Classifier(
         network.train(),  # a pretrained encoder is loaded in eval mode, where its dropout is off
@@ -143,14 +148,18 @@ def _load_encoder(options: Options, tokenized: Tokenized) -> nn.Module:
         if options["source"] != "random":
             raise
         raise UserError(f"encoder={options['name']}: encoder.config gives no network ({error})") from error
-    longest = max(int(rows.lengths.max()) for rows in tokenized.splits.values())
-    most = positions(encoder)
-    if most is not None and longest > most:
-        raise UserError(
-            f"encoder={options['name']} has {most} positions, but a text has {longest} tokens; "
-            f"set model.tokenizer.max_tokens={most}"
-        )
+    _check_lengths(tokenized, positions(encoder), f"encoder={options['name']}")
     return encoder
+
+
+def _check_lengths(tokenized: Tokenized, positions: int | None, what: str) -> None:
+    """Refuse a text that has more tokens than a network can tell the places of, before any training."""
+    longest = max(int(rows.lengths.max()) for rows in tokenized.splits.values())
+    if positions is not None and longest > positions:
+        raise UserError(
+            f"{what} has {positions} positions, but a text has {longest} tokens; "
+            f"set model.tokenizer.max_tokens={positions}"
+        )
 
 
 def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batches:

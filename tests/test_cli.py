@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -353,6 +354,13 @@ def test_a_disk_that_is_really_full(
     ended = command(*quick("cnn"), "model.network.embedding_dim=64", f"runs_dir={small_disk}/runs")
     is_one_clear_line(ended, "candidate.ckpt: No space left on device")
     assert [path for path in small_disk.rglob("*") if path.is_file()] == []
+    with suppress(OSError), (small_disk / "filler").open("wb") as filler:
+        while True:
+            filler.write(bytes(1 << 16))
+    ended = command("-m", *quick("cnn"), f"runs_dir={small_disk}/runs")
+    is_one_clear_line(ended, "cannot write", "No space left on device", "runs_dir=")
+    assert "None" not in ended.err
+    (small_disk / "filler").unlink()
     # A cache that does not fit is no reason to stop.
     with pytest.warns(UserWarning, match=f"token cache {small_disk}/tokens cannot be written"):
         ended = command(*quick("ffn"), f"cache_dir={small_disk}", "data.rows=3000")

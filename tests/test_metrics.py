@@ -11,7 +11,7 @@ import torch
 from sklearn import metrics as sk
 
 from emoji_pred.errors import UserError
-from emoji_pred.metrics import answers_of, evaluate, evaluate_answers
+from emoji_pred.metrics import evaluate, evaluate_predicted, predicted_of
 
 AVERAGES = ("macro", "micro", "weighted")
 
@@ -66,8 +66,8 @@ def test_multiclass_equals_sklearn(rows: int, classes: int, present: list[int] |
                 truth, probabilities.numpy(), k=min(k, classes - 1), labels=labels
             )
             assert result[f"top_{k}"] == pytest.approx(1.0 if k >= classes else expected, abs=1e-12), k
-    answers = answers_of(logits, "multiclass")
-    assert evaluate_answers(answers, targets, "multiclass", classes) == pytest.approx(
+    answers = predicted_of(logits, "multiclass")
+    assert evaluate_predicted(answers, targets, "multiclass", classes) == pytest.approx(
         {name: result[name] for name in ("macro_f1", "accuracy")}, abs=1e-12
     )
 
@@ -77,14 +77,14 @@ def test_macro_counts_a_class_that_is_neither_present_nor_predicted_as_zero() ->
     result = evaluate(torch.eye(3)[[0, 1]], torch.tensor([0, 1]), "multiclass", ["a", "b", "c"])
     assert result["macro_f1"] == pytest.approx(2 / 3)
     assert result["weighted_f1"] == 1.0
-    watched = evaluate_answers(torch.tensor([0, 1]), torch.tensor([0, 1]), "multiclass", 3)
+    watched = evaluate_predicted(torch.tensor([0, 1]), torch.tensor([0, 1]), "multiclass", 3)
     assert watched == {"macro_f1": pytest.approx(2 / 3), "accuracy": 1.0}
 
 
 def test_a_tie_is_answered_with_the_first_class_and_not_with_a_label() -> None:
     logits = torch.tensor([[1.0, -1.0], [1.0, 1.0], [0.0, 0.0]])
-    assert answers_of(logits, "multiclass").tolist() == [0, 0, 0]
-    assert answers_of(logits, "multilabel").tolist() == [[True, False], [True, True], [False, False]]
+    assert predicted_of(logits, "multiclass").tolist() == [0, 0, 0]
+    assert predicted_of(logits, "multilabel").tolist() == [[True, False], [True, True], [False, False]]
 
 
 def test_never_predicted_class_has_precision_zero() -> None:
@@ -144,8 +144,8 @@ def test_multilabel_equals_sklearn(rows: int, classes: int, threshold: float) ->
     assert result["exact_match"] == result["accuracy"] == sk.accuracy_score(truth, predicted)
     assert result["hamming_loss"] == pytest.approx(sk.hamming_loss(truth, predicted), abs=1e-12)
     if threshold == 0.5:
-        answers = answers_of(logits, "multilabel")
-        assert evaluate_answers(answers, targets, "multilabel", classes) == pytest.approx(
+        answers = predicted_of(logits, "multilabel")
+        assert evaluate_predicted(answers, targets, "multilabel", classes) == pytest.approx(
             {name: result[name] for name in ("macro_f1", "accuracy")}, abs=1e-12
         )
 

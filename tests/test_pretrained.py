@@ -293,3 +293,34 @@ def test_positions_are_those_that_tokens_can_take() -> None:
     with pytest.raises((IndexError, RuntimeError)):
         roberta(torch.full((1, 41), 5))
     assert positions(torch.nn.Linear(2, 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("model.safetensors", b"\x08\x00\x00\x00"),
+        ("model.safetensors", None),  # cut in the middle
+        ("config.json", b"{"),
+        ("config.json", b'{"model_type": "of another world"}'),
+        ("tokenizer.json", b"not JSON"),
+    ],
+)
+def test_a_damaged_file_is_one_line_that_names_the_folder(
+    packaged: dict[str, Any],
+    saved: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: bytes | None,
+) -> None:
+    folder = tmp_path / "damaged_package" / "model"
+    shutil.copytree(saved, folder)
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[: len(whole) // 2] if content is None else content)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    options = {**packaged, "package": "damaged_package/model"}
+    load = load_fast_tokenizer if name == "tokenizer.json" else load_encoder
+    expected = r"damaged_package/model cannot be read .*delete the folder"
+    with pytest.raises(UserError, match=expected) as refused:
+        load(options)
+    assert "\n" not in str(refused.value)

@@ -17,7 +17,7 @@ from emoji_pred import provenance
 
 
 def test_the_environment_is_plain_and_names_versions_but_no_machine() -> None:
-    found = provenance.environment()
+    found = provenance.environment(on_gpu=False)
     text = json.dumps(found)
     assert found["packages"]["torch"] == torch.__version__
     assert re.fullmatch(r"3\.\d+\.\d+.*", found["python"])
@@ -25,6 +25,15 @@ def test_the_environment_is_plain_and_names_versions_but_no_machine() -> None:
     for private in (socket.gethostname(), str(Path.home()), str(REPOSITORY)):
         assert private not in text
     assert all(version for version in found["packages"].values())
+
+
+def test_a_run_on_the_cpu_of_a_machine_with_a_gpu_names_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda _: "a graphics card")
+    monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda: 3 << 20)
+    assert provenance.environment(on_gpu=False)["machine"]["device"] == "cpu"
+    on_card = provenance.environment(on_gpu=True)["machine"]
+    assert (on_card["device"], on_card["gpu_peak_mb"]) == ("a graphics card", 3)
 
 
 def test_a_package_that_is_absent_is_null() -> None:

@@ -315,6 +315,10 @@ def test_a_text_longer_than_the_encoders_positions_is_refused_before_training(
         UserError, match=r"encoder=tiny has 4 positions, .*set model\.tokenizer\.max_tokens=4"
     ):
         train(*quick("bert", "encoder.config.max_position_embeddings=4"))
+    with pytest.raises(UserError, match=r"model=transformer has 3 positions"):
+        train(*quick("transformer", "model.network.max_positions=3"))
+    with pytest.raises(UserError, match=r"max_tokens=2 leaves no room .*encoder=tiny puts 2 special tokens"):
+        train(*quick("bert", "model.tokenizer.max_tokens=2"))
     outcome = train(
         *quick("bert", "encoder.config.max_position_embeddings=4", "model.tokenizer.max_tokens=4")
     )
@@ -347,6 +351,25 @@ def test_a_users_files_are_known_by_their_content(train: Train, quick: Quick, tm
     assert not named.found
     assert not own(write_rows(tmp_path / "one" / "tweets.csv", rows=62), "data.name=mine").found
     assert named.result["provenance"]["identity"]["files"].keys() == {"train"}
+
+
+def test_a_file_that_may_not_be_read_is_one_line(
+    train: Train, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_rows(tmp_path / "own" / "tweets.csv")
+    settings = [item for item in quick("ffn") if not item.startswith("data")]
+
+    def denied(self: Path, *_: Any, **__: Any) -> Any:
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(self, *_, **__)
+
+    for method in ("open", "is_file"):
+        original = getattr(Path, method)
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, method, denied)
+            with pytest.raises(UserError, match=r"tweets\.csv cannot be read: Permission denied"):
+                train(*settings, "data=text_files", f"data.files.train={path}")
 
 
 def test_the_ending_of_a_file_counts_where_it_decides_how_the_file_is_read(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pydantic import Field
 from emoji_pred.data.corpus import Corpus, Split, Task
 from emoji_pred.data.sample_words import CUES, FILLERS, NOT, PLACES, SHARED, SHARED_BY
 from emoji_pred.errors import UserError
+from emoji_pred.text import duplicate_key
 
 Language = Literal["en", "ru", "ur", "all"]
 Item = TypeVar("Item")
@@ -49,7 +50,7 @@ def load_sample(
     task: Task = "multiclass",
     rows: Annotated[int, Field(ge=300, le=200_000)] = 3000,
     seed: Annotated[int, Field(ge=0)] = 7,
-    version: Literal[1] = 1,
+    version: Literal[2] = 2,
 ) -> Corpus:
     """Generate the sample corpus: the same rows on every machine and Python version.
 
@@ -72,12 +73,13 @@ def load_sample(
         )
     languages = tuple(CUES) if language == "all" else (language,)
     rng = random.Random(seed)
+    seen: set[str] = set()
     return Corpus(
         name="sample",
         task=task,
         label_names=tuple(EMOJI_SHARES) if task == "multiclass" else (*EMOTIONS, "neutral"),
         splits={
-            name: _split(name, round(rows * share), languages, task, rng)
+            name: _split(name, round(rows * share), languages, task, rng, seen)
             for name, share in SPLIT_SHARES.items()
         },
         provenance={
@@ -86,14 +88,21 @@ def load_sample(
     )
 
 
-def _split(name: str, size: int, languages: Sequence[str], task: Task, rng: random.Random) -> Split:
+def _split(
+    name: str, size: int, languages: Sequence[str], task: Task, rng: random.Random, seen: set[str]
+) -> Split:
+    """Rows whose texts stand in no other row of the corpus; `seen` holds those there are."""
     texts: list[str] = []
     labels: list[int] | list[list[int]] = []
     row_ids: list[str] = []
     drawn = _multiclass_labels(size, rng) if task == "multiclass" else _multilabel_labels(size, rng)
     for row, (label, groups) in enumerate(drawn):
         language = languages[row % len(languages)]
-        texts.append(_text(groups, language, rng))
+        text = _text(groups, language, rng)
+        while duplicate_key(text) in seen:
+            text = _text(groups, language, rng)
+        seen.add(duplicate_key(text))
+        texts.append(text)
         labels.append(label)  # type: ignore[arg-type]
         row_ids.append(f"{name}/{language}/{row}")
     return Split(texts, np.array(labels, dtype=np.int64 if task == "multiclass" else np.uint8), row_ids)

@@ -162,11 +162,14 @@ def _find(written: str, data_dir: Path | None, option: str) -> Path:
     """Find a path in the current directory or, if it is not there, under the data directory."""
     path = Path(written).expanduser()
     places = [path] if path.is_absolute() or data_dir is None else [path, Path(data_dir) / path]
-    for place in places:
-        if place.is_file():
-            return place
-    if any(place.is_dir() for place in places):
-        raise UserError(f"{option}={written} is a directory; name a file")
+    try:
+        for place in places:
+            if place.is_file():
+                return place
+        if any(place.is_dir() for place in places):
+            raise UserError(f"{option}={written} is a directory; name a file")
+    except OSError as error:  # a folder on the way that may not be entered
+        raise UserError(f"{option}={written} cannot be read: {error.strerror}") from None
     folder = next((place.parent for place in places if place.parent.is_dir()), None)
     stems = {Path(name).stem: name for name in os.listdir(folder)} if folder else {}
     near = [stems[stem] for stem in nearest(path.stem, stems)]

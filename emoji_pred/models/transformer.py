@@ -72,6 +72,7 @@ class Transformer(nn.Module):
             )
         self.embedding = nn.Embedding(vocab_size, embedding_dim, padding_idx=pad_id)
         self.scale = math.sqrt(embedding_dim) if scale_embedding else 1.0
+        self.max_positions = max_positions
         positions = sinusoidal_positions(max_positions, embedding_dim)
         self.register_buffer("positions", positions, persistent=False)  # it follows from the configuration
         self.embedding_dropout = nn.Dropout(embedding_dropout)
@@ -89,17 +90,8 @@ class Transformer(nn.Module):
         use_fast_dropout(self)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Turn token ids (B, T) and their mask (B, T) into logits (B, C).
-
-        Raises:
-            UserError: if T is more than `max_positions`.
-        """
+        """Turn token ids (B, T) and their mask (B, T) into logits (B, C); T is at most `max_positions`."""
         tokens = input_ids.shape[1]
-        if tokens > len(self.positions):
-            raise UserError(
-                f"a text of {tokens} tokens, but model.network.max_positions={len(self.positions)}: raise it "
-                "or lower model.tokenizer.max_tokens"
-            )
         embedded = self.embedding(input_ids) * self.scale + self.positions[:tokens]  # (B, T, D)
         # No mask at all is the faster path of attention, with the same result.
         padding = None if bool(attention_mask.all()) else ~attention_mask

@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from emoji_pred.metrics import answers_of, evaluate_answers
+from emoji_pred.metrics import evaluate_predicted, predicted_of
 from emoji_pred.tokenizers import Ragged
 from experiments.bench.measure import finish_device_work, quiet
 from experiments.bench.subject import Clock, Subject
@@ -117,5 +117,5 @@ def fit_barely(chosen: Subject) -> Clock:
 
 def macro_f1(logits: Tensor, targets: Tensor) -> float:
     """Macro F1 of logits (N, C), the way a run watches it."""
-    answers = answers_of(logits, "multiclass").cpu()
-    return evaluate_answers(answers, targets.cpu(), "multiclass", logits.shape[1])["macro_f1"]
+    answers = predicted_of(logits, "multiclass").cpu()
+    return evaluate_predicted(answers, targets.cpu(), "multiclass", logits.shape[1])["macro_f1"]

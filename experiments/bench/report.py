@@ -56,7 +56,7 @@ def circumstances(settings: Settings) -> dict[str, Any]:
     revision = code_revision()
     gpu = torch.cuda.get_device_name(0) if settings.trainer == "gpu" else None
     return {
-        "date": environment()["date"],
+        "date": environment(settings.trainer == "gpu")["date"],
         "commit": (revision["commit"] or "unknown")[:12] + (" with changes" if revision["dirty"] else ""),
         "processor": processor(),
         "cores": os.cpu_count(),

@@ -10,7 +10,6 @@ import pytest
 from emoji_pred import runs
 from emoji_pred.errors import UserError
 from experiments import tweeteval, tweeteval_report
-from experiments.compose import compose_config
 
 
 def a_result(
@@ -70,7 +69,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def names(label: str, clean: str) -> list[str]:
     row = next(row for row in tweeteval.ROWS if row.label == label)
-    return tweeteval.run_names(row, clean)
+    return tweeteval.run_names(tweeteval.command(row, clean, row.seeds))
 
 
 def test_a_run_has_the_name_that_train_py_gives_it() -> None:
@@ -79,7 +78,15 @@ def test_a_run_has_the_name_that_train_py_gives_it() -> None:
         name for row in tweeteval.ROWS for clean in tweeteval.CLEANINGS for name in names(row.label, clean)
     ]
     assert len(set(all_names)) == len(all_names) == 2 * (3 + 3 + 3 + 1)
-    assert names("CNN", "leak_free") == names("CNN", "leak_free")
+
+
+def test_a_run_is_looked_for_under_the_name_that_train_py_gives_it(
+    train: Any, quick: Any, tmp_path: Path
+) -> None:
+    overrides = quick("ffn")
+    typed = ["train.py", "-m", *overrides, "seed=3,4"]
+    _, second = tweeteval.run_names(typed)
+    assert train(*overrides, "seed=4").directory.name == second
 
 
 def test_runs_of_the_table_are_kept_and_others_are_not(tmp_path: Path, results: Path) -> None:
@@ -107,6 +114,18 @@ def test_the_report_has_mean_and_spread_and_says_what_was_not_run(tmp_path: Path
     assert "the largest difference among 180 per-class figures is 0.0e+00" in text
 
 
+@pytest.mark.parametrize(("figure", "label"), [("precision", 0), ("recall", 7), ("f1", 19)])
+def test_the_check_against_scikit_learn_finds_one_wrong_figure(
+    tmp_path: Path, results: Path, figure: str, label: int
+) -> None:
+    root = tmp_path / "runs"
+    wrong = a_result(names("CNN", "as_distributed")[0], seed=0, clean="as_distributed")
+    wrong["test"]["per_class"][label][figure] = 0.99
+    a_run(root, wrong)
+    text = tweeteval_report.render(tweeteval.collect(root), [])
+    assert "the largest difference among 60 per-class figures is 1.0e-02" in text
+
+
 def test_the_accuracy_falls_into_the_points_of_its_classes() -> None:
     # Class 0: 50 of 100 rows, recall 0.4; class 12: 10 rows, recall 0.5; so 20 + 5 of the 40 points.
     per_class = [{"support": {0: 50, 12: 10, 1: 40}.get(label, 0), "recall": 0.0} for label in range(20)]
@@ -120,17 +139,19 @@ def test_the_accuracy_falls_into_the_points_of_its_classes() -> None:
 def test_a_choice_shows_both_values_and_what_was_not_run(tmp_path: Path, results: Path) -> None:
     root = tmp_path / "runs"
     cnn, transformer = tweeteval.CHOICES
-    config = compose_config(tweeteval.choice_command(cnn)[1:])
-    other = runs.run_hash(runs.identity(config, {}))
-    assert config["model"]["optimizer"]["weight_decay"] == 0
-    assert other not in names("CNN", "as_distributed")
-    a_run(root, a_result(names("CNN", "as_distributed")[0], seed=0, clean="as_distributed"))
-    a_run(root, a_result(other, seed=4, clean="as_distributed"))
+    others = tweeteval.run_names(tweeteval.choice_command(cnn, cnn.seeds))
+    kept = names("CNN", "as_distributed")
+    assert not set(others) & set(kept)
+    for seed, (one, other) in enumerate(zip(kept, others, strict=True)):
+        a_run(root, a_result(one, seed=seed, clean="as_distributed"))
+        a_run(root, a_result(other, seed=seed + 4, clean="as_distributed"))
     found = tweeteval.collect_choices(root)
-    assert [chosen["run"] if chosen else None for _, chosen, _ in found] == [found[0][1]["run"], None]
+    assert [[result["run"] for result in results] for results in found[0][1:]] == [kept, others]
+    assert found[1][1:] == ([], [])
     text = tweeteval_report.render(tweeteval.collect(root), found)
-    assert f"| CNN | weight decay | 1e-4 | 0.2500 | 0 | 0.2900 | [{other}]" in text
-    assert "| Transformer | dropout on the embeddings | 0 | not run | 0.3 | not run | not run |" in text
+    # 0.25, 0.26, 0.27 and 0.29, 0.30, 0.31.
+    assert "| CNN | weight decay | 3 | 1e-4 | 0.2600 ± 0.0100 | 0 | 0.3000 ± 0.0100 |" in text
+    assert "| Transformer | dropout on the embeddings | 0 | 0 | not run | 0.3 | not run |" in text
     assert transformer.override in text
 
 
