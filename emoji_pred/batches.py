@@ -79,13 +79,18 @@ class TrainingBatches(Sampler[np.ndarray]):
             seed,
         )
         self.rank, self.world_size, self.epoch = rank, world_size, 0
+        self.given = 0  # batches of this epoch
+        self.skipped = 0  # batches of the epoch that comes next which an interrupted run has had
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch (from 0) whose batches come next."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        for rows in epoch_batches(self.lengths, self.batch_size, self.bucket_batches, self.seed, self.epoch):
+        batches = epoch_batches(self.lengths, self.batch_size, self.bucket_batches, self.seed, self.epoch)
+        self.given, self.skipped = self.skipped, 0
+        for rows in batches[self.given :]:
+            self.given += 1
             # A last batch of fewer rows than devices: the first rows stand in, so that every device steps.
             whole = rows if len(rows) >= self.world_size else np.resize(rows, self.world_size)
             yield whole[self.rank :: self.world_size]
@@ -139,14 +144,25 @@ class Batches(pl.LightningDataModule):
         self.rows = {split: TokenRows(tokens[split], targets[split], pad_id) for split in tokens}
         self.lengths = {split: tokens[split].lengths for split in tokens}
         self.batch_size, self.bucket_batches, self.seed = batch_size, bucket_batches, seed
+        self._training: TrainingBatches | None = None
+        self._given_before = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """The place in the epoch, stored with a checkpoint."""
+        return {"given": self._training.given if self._training is not None else 0}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Begin the first epoch at the place stored."""
+        self._given_before = state_dict["given"]
 
     def train_dataloader(self) -> DataLoader:
         """Batches of the training split, in another order each epoch."""
         rank, world_size = self._place()
-        sampler = TrainingBatches(
+        self._training = TrainingBatches(
             self.lengths["train"], self.batch_size, self.bucket_batches, self.seed, rank, world_size
         )
-        return DataLoader(self.rows["train"], batch_size=None, sampler=sampler)
+        self._training.skipped = self._given_before
+        return DataLoader(self.rows["train"], batch_size=None, sampler=self._training)
 
     def val_dataloader(self) -> DataLoader:
         """Batches of the validation split."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -106,6 +106,40 @@ class Classifier(pl.LightningModule):
             figures |= self._train_figures(logits.shape[1])
         self.log_dict(figures, rank_zero_only=False, sync_dist=False)
         self.curves.append({"epoch": self.current_epoch, "step": self.global_step, **figures})
+
+    def progress(self) -> dict[str, Any]:
+        """The figures so far, as tensors and plain values; `take_up` continues from them."""
+        columns = zip(*self._steps, strict=True) if self._steps else ((), (), ())
+        losses, targets, predicted = (list(column) for column in columns)
+        return {
+            "curves": [dict(row) for row in self.curves],
+            "rows_of_steps": [len(part) for part in targets],
+            "losses": torch.stack(losses).cpu() if losses else None,
+            "targets": torch.cat(targets).cpu() if targets else None,
+            "predicted": torch.cat(predicted).cpu() if predicted else None,
+        }
+
+    @staticmethod
+    def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The progress of several processes as that of one."""
+        counted = [part for part in parts if part["losses"] is not None]
+        merged: dict[str, Any] = {
+            "curves": parts[0]["curves"] if parts else [],
+            "rows_of_steps": [rows for part in counted for rows in part["rows_of_steps"]],
+        }
+        for name in ("losses", "targets", "predicted"):
+            merged[name] = torch.cat([part[name] for part in counted]) if counted else None
+        return merged
+
+    def take_up(self, progress: Mapping[str, Any]) -> None:
+        """Continue from what `progress` gave, in another process."""
+        self.curves = [dict(row) for row in progress["curves"]]
+        self._steps = []
+        if progress["losses"] is not None:
+            sizes = progress["rows_of_steps"]
+            losses = progress["losses"].to(self.device).unbind()
+            parts = (progress[name].to(self.device).split(sizes) for name in ("targets", "predicted"))
+            self._steps = list(zip(losses, *parts, strict=True))
 
     def predict_step(self, batch: Batch, batch_index: int) -> None:
         """Keep the logits for `predictions`."""

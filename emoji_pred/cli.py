@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import traceback
 import warnings
@@ -20,7 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from emoji_pred.errors import UserError, did_you_mean
+from emoji_pred.errors import Stopped, UserError, did_you_mean
 from emoji_pred.process import prepare_process
 
 if TYPE_CHECKING:
@@ -79,6 +80,13 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except Stopped as stopped:
+        if int(os.environ.get("LOCAL_RANK", 0)):
+            # Lightning would take another code of a helper for a crash, and kill the first process.
+            sys.exit(0)
+        name = signal.Signals(stopped.signal_number).name
+        print(f"\nstopped by {name}; the same command continues", file=sys.stderr)
+        sys.exit(128 + stopped.signal_number)
     if _session.jobs:
         _finish()
 

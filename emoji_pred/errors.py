@@ -1,4 +1,4 @@
-"""The one exception for mistakes a user can mend, and what to say where a name is misspelt."""
+"""Exceptions that are no fault of the code, and what to say where a name is misspelt."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -12,6 +12,18 @@ class UserError(Exception):
     The message is one line that names the file, row or option and says how to mend it. The command line
     shows it without a stack trace and ends with exit code 2.
     """
+
+
+class Stopped(BaseException):
+    """A signal asked the process to end; what the run had reached is saved.
+
+    Attributes:
+        signal_number: the exit code is 128 more.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.signal_number = signal_number
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:

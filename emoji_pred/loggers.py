@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ from emoji_pred.runs import CURVES, SplitPredictions, replace_file
 
 
 def build_logger(
-    options: Mapping[str, Any], run_directory: Path, run_name: str, config: Mapping[str, Any]
+    options: Mapping[str, Any],
+    run_directory: Path,
+    run_name: str,
+    config: Mapping[str, Any],
+    continued: bool = False,
 ) -> list[Logger] | bool:
     """The loggers that `logger=` names, for Lightning's Trainer.
 
@@ -25,6 +30,7 @@ def build_logger(
         run_directory: where the loggers write.
         run_name: what the run is called at Weights & Biases.
         config: the resolved configuration, stored with the run there.
+        continued: the run goes on where an earlier process was interrupted.
 
     Returns:
         A list of loggers, or False for `logger=none`.
@@ -35,7 +41,7 @@ def build_logger(
     name = options["name"]
     if name == "none":
         return False
-    loggers: list[Logger] = [EpochCSVLogger(run_directory / CURVES)]
+    loggers: list[Logger] = [EpochCSVLogger(run_directory / CURVES, continued)]
     if name == "wandb":
         from emoji_pred.wandb_logger import start_wandb_logger
 
@@ -73,12 +79,14 @@ class EpochCSVLogger(Logger):
 
     Args:
         path: the file; one that exists is replaced at the first row.
+        continued: the rows of earlier epochs are kept from the file that exists.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, continued: bool = False) -> None:
         super().__init__()
         self.path = path
         self._rows: dict[int, dict[str, Any]] = {}
+        self._continued = continued
 
     @property
     def name(self) -> str:
@@ -97,6 +105,8 @@ class EpochCSVLogger(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Add metrics to the row of their epoch and write the file."""
         epoch = int(metrics.get("epoch", len(self._rows)))
+        if self._continued:
+            self._rows, self._continued = _rows_before(self.path, epoch), False
         row = self._rows.setdefault(epoch, {"epoch": epoch})
         # Lightning hands on float32: seven digits are all it knows.
         row.update({key: float(f"{value:.7g}") for key, value in metrics.items() if key != "epoch"})
@@ -109,3 +119,11 @@ class EpochCSVLogger(Logger):
         writer.writerows(self._rows.values())
         with replace_file(self.path) as stream:
             stream.write(text.getvalue().encode())
+
+
+def _rows_before(path: Path, epoch: int) -> dict[int, dict[str, Any]]:
+    """The rows of earlier epochs, as the file has them; none where it cannot be read."""
+    with suppress(OSError, ValueError, KeyError), path.open(newline="", encoding="utf-8") as stream:
+        rows = {int(row["epoch"]): dict(row) for row in csv.DictReader(stream)}
+        return {number: row for number, row in rows.items() if number < epoch}
+    return {}

@@ -56,6 +56,15 @@ class EpochLines(Callback):
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clock."""
         self._started = self._spoke = time.monotonic()
+        self._before = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Say where a run goes on that was interrupted."""
+        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready / float(trainer.num_training_batches)
+        self._before = trainer.current_epoch + done
+        if self._before and trainer.is_global_zero:
+            epochs = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
+            self._say(f"continues in epoch {epochs} after {done:.0%} of its batches")
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -85,6 +94,7 @@ class EpochLines(Callback):
     def on_predict_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clock."""
         self._started = self._spoke = time.monotonic()
+        self._before = 0.0
 
     def on_predict_batch_end(
         self,
@@ -105,7 +115,8 @@ class EpochLines(Callback):
         return silent and not self._above_bar and trainer.is_global_zero
 
     def _remaining(self, done: float, total: float) -> str:
-        return duration((time.monotonic() - self._started) / done * (total - done))
+        seconds_each = (time.monotonic() - self._started) / (done - self._before)
+        return duration(seconds_each * (total - done))
 
     def _say(self, line: str) -> None:
         self._spoke = time.monotonic()

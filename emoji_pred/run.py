@@ -90,7 +90,8 @@ def _train(
         "task": corpus.task,
         "label_names": list(corpus.label_names),
         **outcome.figures,
-        "wall_seconds": round(time.monotonic() - started, 2),
+        "wall_seconds": round(outcome.seconds_before + time.monotonic() - started, 2),
+        "interruptions": outcome.interruptions,
         "peak_memory_mb": peak_memory_mb(),
         "provenance": {
             "identity": parts,
@@ -115,6 +116,7 @@ def _train(
     runs.write_json(staged[runs.RESULT], result)
     for file, candidate in staged.items():
         os.replace(candidate, directory / file)
+    outcome.forget_states()
     try:
         outcome.log_evaluation(result)
     except Exception as error:  # a tracker's failure must not cost a finished run

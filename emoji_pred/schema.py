@@ -106,6 +106,8 @@ class Trainer(_Strict):
     precision: Literal["32-true", "bf16-mixed"]
     threads: PositiveInt | None
     max_steps: PositiveInt | None
+    save_minutes: Positive | None
+    save_steps: PositiveInt | None
     progress: Literal["auto", "bar", "lines", "none"]
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +34,22 @@ class SafeCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, stream)
 
 
-def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epoch: int) -> pl.Trainer:
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the best checkpoint; continues in a directory that was moved, where Lightning would forget it."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what was best, wherever it lies now."""
+        here = str(Path(str(self.dirpath)) / f"{CANDIDATE}.ckpt")
+        moved = {**state_dict, "dirpath": self.dirpath, "last_model_path": ""}
+        if state_dict["best_model_path"]:
+            moved |= {"best_model_path": here, "kth_best_model_path": here}
+            moved["best_k_models"] = dict.fromkeys([here], *state_dict["best_k_models"].values())
+        super().load_state_dict(moved)
+
+
+def build_trainer(
+    config: Options, directory: Path, loggers: Any, batches_an_epoch: int, saver: pl.Callback
+) -> pl.Trainer:
     """Lightning's Trainer with the callbacks that select the checkpoint and stop early.
 
     Args:
@@ -44,6 +57,7 @@ def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epo
         directory: of the run.
         loggers: Lightning loggers, or False.
         batches_an_epoch: training batches of an epoch.
+        saver: saves the state of training.
     """
     model, hardware = config["model"], config["trainer"]
     batch_limit = (hardware["max_steps"] or batches_an_epoch) * model["accumulate"]
@@ -51,7 +65,7 @@ def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epo
     if hardware["max_steps"]:  # whole epochs only: what is not validated could not be selected
         epochs = min(epochs, max(1, batch_limit // batches_an_epoch))
     several = hardware["devices"] * hardware["num_nodes"] > 1
-    select = ModelCheckpoint(
+    select = BestCheckpoint(
         dirpath=directory,
         filename=CANDIDATE,
         monitor="val/macro_f1",
@@ -59,7 +73,7 @@ def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epo
         save_weights_only=True,
         enable_version_counter=False,
     )
-    extra: list[pl.Callback] = [select, *callbacks(hardware["progress"])]
+    extra: list[pl.Callback] = [select, *callbacks(hardware["progress"]), saver]
     if model["early_stopping"]:
         monitor = model["early_stopping"]["monitor"]
         mode = "min" if monitor == "val/loss" else "max"
@@ -90,19 +104,6 @@ def build_trainer(config: Options, directory: Path, loggers: Any, batches_an_epo
     )
 
 
-@contextmanager
-def interrupt_as_python_does() -> Iterator[None]:
-    """Hand Ctrl-C on: Lightning would end the process with code 1 and leave the next Ctrl-C ignored."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as ended:
-        if not isinstance(ended.__context__, KeyboardInterrupt):
-            raise
-        signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from None
-
-
 def quiet_libraries() -> None:
     """Keep Lightning's hints about other people's problems off the user's terminal."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -113,5 +114,7 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*predict returned None.*")
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    # Our batches continue at their place in the epoch (batches.Batches.state_dict).
+    warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended before the epoch.*")
     # The classifier gathers its figures over the devices itself.
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")

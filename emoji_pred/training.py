@@ -27,8 +27,9 @@ from emoji_pred.errors import UserError
 from emoji_pred.loggers import build_logger, log_evaluation
 from emoji_pred.metrics import evaluate
 from emoji_pred.optimizers import build_optimizer, build_scheduler
+from emoji_pred.resume import SaveState, remove_states, restore_best, stop_at_a_step, usable_state
 from emoji_pred.token_cache import Tokenized
-from emoji_pred.trainer import CANDIDATE, build_trainer, interrupt_as_python_does, quiet_libraries
+from emoji_pred.trainer import CANDIDATE, build_trainer, quiet_libraries
 
 Options = Mapping[str, Any]
 ALL_THREADS = torch.get_num_threads()  # before a run of a sweep sets fewer
@@ -44,6 +45,9 @@ class Outcome:
         checkpoint: the file of the best checkpoint.
         log_evaluation: hands the finished result to the loggers.
         on_gpu: where the network was trained.
+        seconds_before: that processes trained which were interrupted.
+        interruptions: how often.
+        forget_states: removes what was kept to continue.
     """
 
     figures: dict[str, Any]
@@ -51,6 +55,9 @@ class Outcome:
     checkpoint: Path
     log_evaluation: Callable[[dict[str, Any]], None]
     on_gpu: bool
+    seconds_before: float
+    interruptions: int
+    forget_states: Callable[[], None]
 
 
 def train_and_evaluate(
@@ -69,16 +76,53 @@ def train_and_evaluate(
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     classifier = build_classifier(config, corpus, tokenized)
     batches = build_batches(config, corpus, tokenized)
-    loggers = build_logger(config["logger"], directory, name, runs.public(config))
-    trainer = build_trainer(config, directory, loggers, batches_an_epoch=len(batches.train_dataloader()))
+    if config["force"]:
+        remove_states(directory)
+    state = usable_state(directory)
+    loggers = build_logger(
+        config["logger"], directory, name, runs.public(config), continued=state is not None
+    )
+    checkpoint = directory / f"{CANDIDATE}.ckpt"
+    with stop_at_a_step() as request:
+        hardware = config["trainer"]
+        saver = SaveState(directory, checkpoint, request, hardware["save_minutes"], hardware["save_steps"])
+        trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver)
+        _fit(trainer, classifier, batches, config["seed"], state, checkpoint)
+        return _evaluate(config, trainer, classifier, batches, corpus, loggers, saver, checkpoint)
+
+
+def _fit(
+    trainer: pl.Trainer,
+    classifier: Classifier,
+    batches: Batches,
+    seed: int,
+    state: Path | None,
+    checkpoint: Path,
+) -> None:
+    """Train to the end, from the beginning or from where an interrupted run stood."""
     if trainer.strategy.root_device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()  # each run of a sweep reports its own
     if trainer.global_rank:
-        torch.manual_seed(config["seed"] + trainer.global_rank)  # dropout masks of its own
-    with interrupt_as_python_does():
-        trainer.fit(classifier, datamodule=batches)
+        torch.manual_seed(seed + trainer.global_rank)  # dropout masks of its own
+    if trainer.is_global_zero:
+        if state is not None:
+            restore_best(state, checkpoint)
+        else:
+            checkpoint.unlink(missing_ok=True)  # of a run that ended before its first state
+    trainer.fit(classifier, datamodule=batches, ckpt_path=state, weights_only=True)
 
-    checkpoint = directory / f"{CANDIDATE}.ckpt"
+
+def _evaluate(
+    config: Options,
+    trainer: pl.Trainer,
+    classifier: Classifier,
+    batches: Batches,
+    corpus: Corpus,
+    loggers: Any,
+    saver: SaveState,
+    checkpoint: Path,
+) -> Outcome | None:
+    """Metrics and predictions of the best checkpoint on validation and test."""
     best = torch.load(checkpoint, map_location="cpu", weights_only=True)
     classifier.load_state_dict(best["state_dict"])
     figures: dict[str, Any] = {
@@ -92,15 +136,21 @@ def train_and_evaluate(
     predictions: dict[str, runs.SplitPredictions] = {}
     for split in ("validation", "test"):
         if split in corpus.splits:
-            with interrupt_as_python_does():
-                figures[split], predictions[split] = _evaluate_split(
-                    trainer, classifier, batches, corpus, split
-                )
+            figures[split], predictions[split] = _evaluate_split(trainer, classifier, batches, corpus, split)
     if not trainer.is_global_zero:
         return None
     texts = {split: corpus.splits[split].texts for split in predictions}
     finish = functools.partial(log_evaluation, loggers, predictions=predictions, texts=texts)
-    return Outcome(figures, predictions, checkpoint, finish, trainer.strategy.root_device.type == "cuda")
+    return Outcome(
+        figures,
+        predictions,
+        checkpoint,
+        finish,
+        trainer.strategy.root_device.type == "cuda",
+        saver.seconds_before,
+        saver.interruptions,
+        functools.partial(remove_states, saver.directory),
+    )
 
 
 def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> Classifier:

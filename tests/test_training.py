@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from emoji_pred import pretrained, training
 from emoji_pred.data.corpus import Corpus, Split, Task
 from emoji_pred.token_cache import tokenize
-from emoji_pred.trainer import build_trainer, interrupt_as_python_does
+from emoji_pred.trainer import build_trainer
 
 Compose = Callable[..., dict[str, Any]]
 Quick = Callable[..., list[str]]
@@ -86,7 +86,7 @@ def test_a_trial_ends_with_an_epoch_of_its_own(
     compose: Compose, quick: Quick, tmp_path: Path, overrides: list[str], limit: int
 ) -> None:
     with settings_restored():
-        trainer = build_trainer(compose(*quick("ffn", *overrides)), tmp_path, False, 40)
+        trainer = build_trainer(compose(*quick("ffn", *overrides)), tmp_path, False, 40, pl.Callback())
     assert trainer.limit_train_batches == limit
 
 
@@ -94,7 +94,7 @@ def test_a_trial_ends_with_an_epoch_of_its_own(
 def test_what_is_watched(compose: Compose, quick: Quick, tmp_path: Path, monitor: str, mode: str) -> None:
     stopping = f"model.early_stopping={{monitor: {monitor}, patience: 4}}"
     with settings_restored():
-        trainer = build_trainer(compose(*quick("ffn", stopping)), tmp_path, False, 4)
+        trainer = build_trainer(compose(*quick("ffn", stopping)), tmp_path, False, 4, pl.Callback())
     (early,) = [callback for callback in trainer.callbacks if isinstance(callback, EarlyStopping)]
     assert (early.monitor, early.mode, early.patience) == (monitor, mode, 4)
     (select,) = [callback for callback in trainer.callbacks if isinstance(callback, ModelCheckpoint)]
@@ -115,16 +115,3 @@ def test_a_figure_that_is_no_number_is_null_in_json() -> None:
     assert training._plain_figures(row) == {
         "epoch": 3, "val_loss": None, "train_loss": None, "val_macro_f1": 0.5
     }  # fmt: skip
-
-
-def test_ctrl_c_is_handed_on_and_works_again() -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), interrupt_as_python_does():
-        try:
-            raise KeyboardInterrupt
-        except KeyboardInterrupt:  # as Lightning answers it
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            raise SystemExit(1)  # noqa: B904
-    assert signal.getsignal(signal.SIGINT) is handler
-    with pytest.raises(SystemExit), interrupt_as_python_does():
-        raise SystemExit(3)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 # First, because it imports Lightning without the transformers package.
-from emoji_pred.trainer import build_trainer
+from emoji_pred.trainer import CANDIDATE, build_trainer
 from emoji_pred.training import build_batches, build_classifier
 
 import lightning.pytorch as pl  # isort: skip
@@ -24,6 +24,7 @@ from emoji_pred.classifier import Classifier
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.loggers import build_logger
+from emoji_pred.resume import SaveState, StopRequest
 from emoji_pred.token_cache import Tokenized, tokenize
 from emoji_pred.tokenizers import Ragged
 from experiments.bench.measure import finish_device_work, quiet
@@ -129,7 +130,15 @@ def fit(chosen: Subject, changes: Mapping[str, Any] | None = None) -> tuple[Cloc
         classifier, batches = chosen.fresh()
         directory = Path(place)
         loggers = build_logger(config["logger"], directory, "bench", config)
-        trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()))
+        hardware = config["trainer"]
+        saver = SaveState(
+            directory,
+            directory / f"{CANDIDATE}.ckpt",
+            StopRequest(),
+            hardware["save_minutes"],
+            hardware["save_steps"],
+        )
+        trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver)
         clock = Clock()
         # First, so that its batch clock stops before the epoch's validation and checkpoint.
         trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]

@@ -1,0 +1,309 @@
+"""An interrupted run continues where it stood, bit for bit on a CPU.
+
+While a run trains, its directory holds `state-<step>-<digest>.ckpt`: Lightning's whole checkpoint (weights,
+optimizer, schedule, loops, callbacks), and what Lightning leaves out: the states of the random generators and
+the figures of the epoch so far, of every process. The place in the epoch is that of the batches
+(`batches.Batches`). The two newest states are kept; one whose content does not have its digest is not
+used. Beside each lies a link to the best checkpoint of that moment.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+
+from emoji_pred import runs
+from emoji_pred.classifier import Classifier
+from emoji_pred.errors import Stopped, UserError
+
+GENERATIONS = 2  # states kept
+DIGEST = 16  # hexadecimal digits of a state's SHA-256 in its name
+_NAME = re.compile(r"state-(\d+)-([0-9a-f]{16})\.ckpt")
+KEY = "emoji_pred_state"  # of what this module adds to Lightning's checkpoint
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class StopRequest:
+    """Asked by SIGINT, SIGTERM or SIGUSR1 to stop at the next step; a second signal ends at once.
+
+    Attributes:
+        signal_number: of the signal that asked; 0 while none did.
+    """
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+
+    def ask(self, number: int, _: Any = None) -> None:
+        """Handle a signal."""
+        if self.signal_number:
+            raise Stopped(number)
+        self.signal_number = number
+
+    def take_over(self) -> dict[int, Any]:
+        """Handle the signals from here on; returns the handlers before. Only a main thread can."""
+        before: dict[int, Any] = {}
+        for number in STOPPING:
+            with suppress(ValueError):
+                before[number] = signal.signal(number, self.ask)
+        return before
+
+
+@contextmanager
+def stop_at_a_step() -> Iterator[StopRequest]:
+    """While training: signals set the request that `SaveState` looks at after each step."""
+    request = StopRequest()
+    before = request.take_over()
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class SaveState(pl.Callback):
+    """Saves the state of training every so often, and when a signal asked to stop.
+
+    Args:
+        directory: of the run.
+        best: file of the best checkpoint.
+        request: of `stop_at_a_step`.
+        every_minutes: how often, by the clock; None: not by the clock.
+        every_steps: how often, by optimizer steps; None: not by steps.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        best: Path,
+        request: StopRequest,
+        every_minutes: float | None,
+        every_steps: int | None,
+    ) -> None:
+        self.directory, self.best, self.request = directory, best, request
+        self.every_minutes, self.every_steps = every_minutes, every_steps
+        self.seconds_before = 0.0  # that earlier processes trained
+        self.interruptions = 0
+        self._saved = self._started = time.monotonic()
+        self._to_restore: Mapping[str, Any] | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Start the clocks, and take the signals back from Lightning.
+
+        Its handler of SIGTERM ends helper processes at once, and talks to them from inside the handler.
+        """
+        self.request.take_over()
+        self._saved = self._started = time.monotonic()
+
+    def on_predict_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Take the signals back from Lightning here too."""
+        self.request.take_over()
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Before the first step of a continued run: the random generators as they stood."""
+        if self._to_restore is not None:
+            _restore_generators(self._to_restore)
+            self._to_restore = None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save if it is time to, and stop if that was asked for."""
+        # Lightning would take a state saved after the last batch for that of a validated epoch; and gradients
+        # that wait for more batches are in no checkpoint.
+        whole = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if not whole or batch_idx + 1 >= trainer.num_training_batches:
+            return
+        due, number = self._agreed(trainer, self._is_due(trainer), self.request.signal_number)
+        if due or number:
+            self._save(trainer)
+        if number:
+            raise Stopped(number)
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
+        """Stop if that was asked for: the state was saved before the validation."""
+        self._stop_if_asked(trainer)
+
+    def on_predict_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
+        """Stop if that was asked for: the state was saved while training."""
+        self._stop_if_asked(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the generators and the figures of the epoch so far, of every process."""
+        assert isinstance(module, Classifier)
+        own = {**_generators(), "progress": module.progress()}
+        checkpoint[KEY] = {
+            "identity_version": runs.IDENTITY_VERSION,
+            "processes": _of_every_process(own),
+            "seconds": self.seconds_before + time.monotonic() - self._started,
+            "interruptions": self.interruptions + 1,
+        }
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take up what `on_save_checkpoint` added."""
+        assert isinstance(module, Classifier)
+        state = checkpoint[KEY]
+        if state["identity_version"] != runs.IDENTITY_VERSION:
+            raise UserError(
+                f"{self.directory} holds the state of a run of another version of the suite; "
+                "force=true trains it anew"
+            )
+        processes = state["processes"]
+        if len(processes) == trainer.world_size:
+            own = processes[trainer.global_rank]
+            self._to_restore = own
+        else:  # what the others had seen of the epoch counts once
+            warnings.warn(
+                f"the run was interrupted on {len(processes)} device(s) and continues on "
+                f"{trainer.world_size}: dropout will differ from that of a run never interrupted",
+                stacklevel=2,
+            )
+            own = {"progress": Classifier.merged([process["progress"] for process in processes])}
+            own = own if trainer.global_rank == 0 else {"progress": Classifier.merged([])}
+        module.take_up(own["progress"])
+        self.seconds_before, self.interruptions = state["seconds"], state["interruptions"]
+
+    def _is_due(self, trainer: pl.Trainer) -> bool:
+        by_steps = self.every_steps is not None and trainer.global_step % self.every_steps == 0
+        minutes = (time.monotonic() - self._saved) / 60
+        return by_steps or (self.every_minutes is not None and minutes >= self.every_minutes)
+
+    def _agreed(self, trainer: pl.Trainer, due: bool, number: int) -> tuple[bool, int]:
+        """What any process wants, all do: saving needs every one of them."""
+        if trainer.world_size == 1:
+            return due, number
+        wanted = torch.tensor([int(due), number], device=trainer.strategy.root_device)
+        torch.distributed.all_reduce(wanted, torch.distributed.ReduceOp.MAX)
+        return bool(wanted[0]), int(wanted[1])
+
+    def _stop_if_asked(self, trainer: pl.Trainer) -> None:
+        _, number = self._agreed(trainer, False, self.request.signal_number)
+        if number:
+            raise Stopped(number)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        written = self.directory / "state.new"
+        trainer.save_checkpoint(written)
+        if trainer.is_global_zero:
+            digest = runs.file_digest(written)[:DIGEST]
+            target = self.directory / f"state-{trainer.global_step:09d}-{digest}.ckpt"
+            if self.best.is_file():
+                _link(self.best, _best_beside(target))
+            os.replace(written, target)
+            for old in _states(self.directory)[GENERATIONS:]:
+                remove_state(old)
+        self._saved = time.monotonic()
+
+
+def usable_state(directory: Path) -> Path | None:
+    """The newest whole state of an interrupted run; its best checkpoint is put back in place.
+
+    A damaged one is passed over with a warning.
+    """
+    for state in _states(directory):
+        named = _NAME.fullmatch(state.name)
+        with suppress(OSError):
+            if named and runs.file_digest(state).startswith(named.group(2)):
+                return state
+        warnings.warn(f"{state} is damaged, and passed over", stacklevel=2)
+    return None
+
+
+def restore_best(state: Path, best: Path) -> None:
+    """Put back the best checkpoint as it was when `state` was saved; a later one is not from there."""
+    with suppress(FileNotFoundError):
+        best.unlink()
+    if _best_beside(state).is_file():
+        _link(_best_beside(state), best)
+
+
+def remove_states(directory: Path) -> None:
+    """Remove what was kept to continue: the run is finished, or starts anew."""
+    for state in _states(directory):
+        remove_state(state)
+    for left in (*directory.glob("state-*.best"), directory / "state.new"):
+        with suppress(OSError):
+            left.unlink()
+
+
+def remove_state(state: Path) -> None:
+    """Remove a state and the link to its best checkpoint."""
+    for path in (state, _best_beside(state)):
+        with suppress(OSError):
+            path.unlink()
+
+
+def _states(directory: Path) -> list[Path]:
+    """All states, the newest first."""
+    return sorted(directory.glob("state-*.ckpt"), reverse=True)
+
+
+def _best_beside(state: Path) -> Path:
+    return state.with_suffix(".best")
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name; it is copied where the file system has no links."""
+    with suppress(FileNotFoundError):
+        target.unlink()
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _generators() -> dict[str, Any]:
+    """The states of all random generators, as values that load with `weights_only`."""
+    name, keys, place, has_gauss, gauss = np.random.get_state(legacy=True)
+    version, words, next_gauss = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": [str(name), torch.from_numpy(np.asarray(keys).astype(np.int64)), place, has_gauss, gauss],
+        "python": [version, list(words), next_gauss],
+    }
+
+
+def _restore_generators(state: Mapping[str, Any]) -> None:
+    torch.set_rng_state(state["torch"].cpu())
+    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
+    name, keys, place, has_gauss, gauss = state["numpy"]
+    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), place, has_gauss, gauss))
+    version, words, next_gauss = state["python"]
+    random.setstate((version, tuple(words), next_gauss))
+
+
+def _of_every_process(own: Any) -> list[Any]:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [own]
+    gathered: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(gathered, _to_cpu(own))
+    return gathered
+
+
+def _to_cpu(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        return {key: _to_cpu(inner) for key, inner in value.items()}
+    return [_to_cpu(inner) for inner in value] if isinstance(value, list) else value
