@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from emoji_pred.errors import Diverged
 from emoji_pred.metrics import evaluate_predicted, predicted_of
 
 Batch = Mapping[str, Tensor]
+WATCHED_STEPS = 25  # after so many the losses are looked at
 
 
 class Classifier(pl.LightningModule):
@@ -44,6 +46,7 @@ class Classifier(pl.LightningModule):
         self.curves: list[dict[str, float]] = []
         self._steps: list[tuple[Tensor, Tensor, Tensor]] = []
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._rows: list[Tensor] = []  # of the steps whose losses were not looked at yet
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Raw logits (B, C)."""
@@ -74,6 +77,11 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Forget the steps of the epoch before."""
         self._steps.clear()
+        self._rows.clear()
+
+    def on_validation_start(self) -> None:
+        """The steps since the last look, before their figures are counted."""
+        self._check_losses()
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The mean loss of a batch; loss and predictions stay on the device, without a transfer a step."""
@@ -81,6 +89,9 @@ class Classifier(pl.LightningModule):
         logits = self(batch["input_ids"], batch["attention_mask"])
         loss = self.loss(logits, targets)
         self._steps.append((loss.detach(), targets, predicted_of(logits.detach(), self.task)))
+        self._rows.append(batch["rows"])
+        if len(self._rows) == WATCHED_STEPS:
+            self._check_losses()
         if self.trainer.world_size > 1:
             # The mean of the devices' gradients is that of the whole batch only if each counts by its share.
             normaliser = self._normaliser(targets)
@@ -88,6 +99,31 @@ class Classifier(pl.LightningModule):
             torch.distributed.all_reduce(total)
             loss = loss * normaliser * self.trainer.world_size / total
         return loss
+
+    def _check_losses(self) -> None:
+        """Stop where a loss of the last steps is no number; asked seldom, as the answer waits for a GPU.
+
+        Raises:
+            Diverged: with the step, the learning rate and the rows of the batch.
+        """
+        rows, self._rows = self._rows, []
+        losses = torch.stack([step[0] for step in self._steps[-len(rows) :]]) if rows else torch.zeros(0)
+        wrong = (~losses.isfinite()).nonzero()
+        if self.trainer.world_size > 1:  # all devices stop together, or the others would wait forever
+            anywhere = torch.tensor(len(wrong), device=self.device)
+            torch.distributed.all_reduce(anywhere)
+            if int(anywhere) and not len(wrong):
+                raise Diverged("the loss on another device is no number: training diverged")
+        if len(wrong):
+            first = int(wrong[0])
+            step = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1 - len(rows) + first
+            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+            shown = ", ".join(map(str, rows[first].tolist()[:8]))
+            raise Diverged(
+                f"training diverged: the loss of batch {step} (from 0) is {float(losses[first])}, at "
+                f"learning rate {rate:g}; its training rows are {shown}, ...; lower model.optimizer.lr or "
+                "set model.gradient_clip"
+            )
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Keep the logits; the metrics are computed once over the whole split."""

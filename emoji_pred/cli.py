@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from emoji_pred.errors import Stopped, UserError, did_you_mean
+from emoji_pred.errors import RunFailed, Stopped, UserError, did_you_mean
 from emoji_pred.process import prepare_process
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class _Session:
 
     jobs: list[_Job] = field(default_factory=list)
     sweeping: bool = False
+    runs_dir: Path | None = None
 
 
 _session = _Session()
@@ -124,6 +126,9 @@ def _hydra_main(config: DictConfig) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         job.error, job.exit_code = _explain(error), MISTAKE
         print(f"error: {job.error}", file=sys.stderr)
+    except RunFailed as error:
+        job.error, job.exit_code = str(error), FAILURE
+        print(f"error: {job.error}", file=sys.stderr)
     except Exception as error:
         job.error, job.exit_code = f"{type(error).__name__}: {error}".splitlines()[0], FAILURE
         traceback.print_exc()
@@ -133,6 +138,7 @@ def _run(config: DictConfig, overrides: list[str]) -> RunResult:
     from emoji_pred.run import run
 
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    _session.runs_dir = Path(plain["runs_dir"]).expanduser().absolute()
     hardware = plain.get("trainer") or {}
     several = (hardware.get("devices", 1), hardware.get("num_nodes", 1)) != (1, 1)
     if _session.sweeping and several:
@@ -147,11 +153,19 @@ def _run(config: DictConfig, overrides: list[str]) -> RunResult:
 
 
 def _finish() -> None:
-    from emoji_pred.summary import print_runs, print_summary
+    from emoji_pred.summary import print_runs, print_summary, write_table
 
     done = [job for job in _session.jobs if job.outcome is not None]
     if _session.sweeping:
-        print_runs([_row(job) for job in _session.jobs])
+        rows = [_row(job) for job in _session.jobs]
+        print_runs(rows)
+        if _session.runs_dir is not None and done:
+            # By the second and the process: two sweeps may end at once.
+            name = f"{datetime.now():%Y-%m-%d_%H%M%S}_{os.getpid()}"
+            try:
+                print(f"The table: {write_table(rows, _session.runs_dir / 'sweeps', name)} (and .csv)")
+            except (OSError, UserError) as error:
+                print(f"warning: the table was not written: {error}", file=sys.stderr)
     elif done and done[0].outcome is not None:
         print_summary(done[0].outcome.result, done[0].outcome.directory)
     if any(job.exit_code for job in _session.jobs):

@@ -14,6 +14,14 @@ class UserError(Exception):
     """
 
 
+class Diverged(UserError):
+    """The loss of a run is no number any more."""
+
+
+class RunFailed(Exception):
+    """A run ended by an error that is no mistake of the user; the message is one line with its place."""
+
+
 class Stopped(BaseException):
     """A signal asked the process to end; what the run had reached is saved.
 

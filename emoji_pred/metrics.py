@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from emoji_pred.errors import UserError
+from emoji_pred.errors import Diverged
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ def evaluate(
 
     Raises:
         ValueError: shapes, label names or values do not fit together.
-        UserError: a probability is not a number, which means that training diverged.
+        Diverged: a probability is not a number.
     """
     _check(probabilities, targets, task, label_names)
     scores = probabilities.detach().cpu().double().clamp(0.0, 1.0)
@@ -204,7 +204,7 @@ def _check_values(probabilities: Tensor) -> None:
     bad = ~probabilities.isfinite().all(dim=1)
     if bool(bad.any()):
         row = int(bad.int().argmax())
-        raise UserError(
+        raise Diverged(
             f"the prediction of row {row} is not a number: training diverged; "
             "lower model.optimizer.lr or set model.gradient_clip"
         )

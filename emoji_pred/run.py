@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import time
+import traceback
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from emoji_pred import config as configuration
 from emoji_pred import runs
-from emoji_pred.errors import UserError
+from emoji_pred.errors import Diverged, RunFailed, UserError
 from emoji_pred.provenance import code_revision, environment, peak_memory_mb, reset_peak_memory
 
 if TYPE_CHECKING:
@@ -57,14 +58,47 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
     configuration.check_alpha(config)
     configuration.check_hardware(settings.trainer)
     directory = runs.prepare_directory(runs_dir, name)
+    failed_before = runs.read_failure(directory)
+    if failed_before is not None and not settings.retry_failed:
+        raise UserError(f"{directory} failed before ({failed_before}); retry_failed=true tries it again")
     try:
         with runs.held(directory):
-            result = _train(config, parts, name, directory, overrides or [], started)
+            runs.forget_failure(directory)
+            result = _train_or_tell(config, parts, name, directory, overrides or [], started)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it
             directory.rmdir()
         raise
     return RunResult(result, directory, found=False)
+
+
+def _train_or_tell(
+    config: Options, parts: Options, name: str, directory: Path, overrides: list[str], started: float
+) -> dict[str, Any]:
+    """Train; an error is kept beside the run and told in one line.
+
+    Raises:
+        RunFailed: an error that is no mistake of the user.
+        UserError: a mistake, or training that diverged; the latter is kept too.
+    """
+    try:
+        return _train(config, parts, name, directory, overrides, started)
+    except UserError as error:
+        if isinstance(error, Diverged):
+            runs.write_failure(directory, error, traceback.format_exc(), overrides)
+        raise
+    except Exception as error:
+        with contextlib.suppress(OSError, UserError):  # a full disk must not hide the error
+            runs.write_failure(directory, error, traceback.format_exc(), overrides)
+        line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        advice = "; lower model.batch_size, or raise model.accumulate" if _out_of_memory(error) else ""
+        raise RunFailed(f"{line}{advice}; the whole trace: {directory / runs.TRACE}") from error
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Python's, a GPU's or torch's on a CPU, which is a RuntimeError."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or any(part in str(error) for part in words)
 
 
 def _train(

@@ -27,6 +27,7 @@ NOT_NUMBERS = ("files", "max_text_chars", "max_file_mb")  # where a file lies, a
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 LOCK = ".lock"
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
+FAILURE, TRACE = "failure.json", "trace.txt"  # of a run that ended by an error
 
 
 def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dict[str, Any]:
@@ -266,3 +267,27 @@ def read_finished(directory: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return result if intact else None
+
+
+def write_failure(directory: Path, error: BaseException, trace: str, overrides: Sequence[str]) -> None:
+    """Mark a run as failed: the first line of its error, and the whole trace in a file of its own."""
+    with replace_file(directory / TRACE) as stream:
+        stream.write(trace.encode("utf-8", "backslashreplace"))
+    first_line = f"{type(error).__name__}: {error}".splitlines()[0]
+    failure = {"status": "failed", "error": first_line, "overrides": public_overrides(overrides)}
+    write_json(directory / FAILURE, failure)
+
+
+def read_failure(directory: Path) -> str | None:
+    """The first line of the error by which a run ended, or None where it did not fail."""
+    try:
+        return str(json.loads((directory / FAILURE).read_text(encoding="utf-8"))["error"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def forget_failure(directory: Path) -> None:
+    """Remove the mark of an earlier failure."""
+    for name in (FAILURE, TRACE):
+        with suppress(OSError):
+            (directory / name).unlink()

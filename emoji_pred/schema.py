@@ -124,6 +124,7 @@ class Config(_Strict):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     bucket_batches: PositiveInt
     force: bool
+    retry_failed: bool
     data_dir: str
     cache_dir: str
     runs_dir: str

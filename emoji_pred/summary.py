@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from emoji_pred.runs import replace_file
+
 PLAIN_WIDTH = 120  # columns where there is no terminal to ask
 NARROW = 80  # below this, only the columns that matter most
+TABLE_METRICS = (("validation", "macro_f1"), ("test", "macro_f1"), ("test", "accuracy"))
 METRICS = {
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
@@ -79,6 +84,43 @@ def print_runs(results: Sequence[Mapping[str, Any]], stream: TextIO | None = Non
             remarks.setdefault(remark, []).append(name)
     for remark, names in remarks.items():
         console.print(Text(f"{'; '.join(names)}: {remark}"), soft_wrap=True)
+
+
+def write_table(results: Sequence[Mapping[str, Any]], directory: Path, name: str) -> Path:
+    """Write the runs of a sweep as `<name>.csv` and `<name>.md`; returns the Markdown file.
+
+    Args:
+        results: as for `print_runs`.
+        directory: where the files go; it is made.
+        name: of both files, without ending.
+    """
+    rows = [
+        {
+            "run": label,
+            "status": str(result.get("status", "")),
+            **{
+                f"{split}_{metric}": (result.get(split) or {}).get(metric, "")
+                for split, metric in TABLE_METRICS
+            },
+            "seconds": result.get("wall_seconds", ""),
+            "directory": str(result.get("directory") or ""),
+            "error": str(result.get("error") or ""),
+        }
+        for result, label in zip(results, _names(results), strict=True)
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    for row in rows:
+        cells = [f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    directory.mkdir(parents=True, exist_ok=True)
+    for ending, content in (("csv", text.getvalue()), ("md", "\n".join(lines) + "\n")):
+        with replace_file(directory / f"{name}.{ending}") as stream:
+            stream.write(content.encode("utf-8", "backslashreplace"))
+    return directory / f"{name}.md"
 
 
 def _console(stream: TextIO | None) -> Console:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -395,17 +396,65 @@ def test_a_sweep_over_several_devices_is_refused(command: Callable[..., Ended]) 
     assert "a sweep (-m)" in ended.error
 
 
-def test_a_crash_shows_its_trace_and_ends_with_1(
-    command: Callable[..., Ended], quick: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+def test_a_crash_is_one_line_with_the_place_of_its_trace(
+    command: Callable[..., Ended],
+    quick: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a bug of ours")
 
-    monkeypatch.setattr("emoji_pred.run._tokenize", broken)
-    ended = command(*quick("ffn"))
+    with monkeypatch.context() as patched:
+        patched.setattr("emoji_pred.run._tokenize", broken)
+        ended = command(*quick("ffn"))
+        assert ended.code == 1
+        (trace,) = (tmp_path / "runs").rglob("trace.txt")
+        assert ended.error == f"error: ZeroDivisionError: a bug of ours; the whole trace: {trace}"
+        assert "Traceback" in trace.read_text() and "in broken" in trace.read_text()
+        # Tried again, unless that is not wanted; and other runs of a sweep go on.
+        left = command(*quick("ffn"), "retry_failed=false")
+        assert left.code == 2
+        assert "failed before (ZeroDivisionError: a bug of ours); retry_failed=true" in left.error
+    ended = command("-m", *quick("ffn"), "seed=0,1")
+    assert ended.code == 0, ended.err
+    assert not list((tmp_path / "runs").rglob("failure.json"))
+    assert not trace.exists()
+
+
+def test_memory_that_does_not_suffice_comes_with_advice(
+    command: Callable[..., Ended], quick: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")
+
+    monkeypatch.setattr("emoji_pred.training._fit", full)
+    ended = command("-m", *quick("ffn"), "seed=0,1")
     assert ended.code == 1
-    assert "Traceback" in ended.err
-    assert "ZeroDivisionError: a bug of ours" in ended.err
+    assert ended.err.count("lower model.batch_size, or raise model.accumulate") == 2
+
+
+def test_a_sweep_leaves_its_table(
+    command: Callable[..., Ended], quick: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    ended = command("-m", *quick("ffn"), "seed=1,2", "loss=focal,bce")
+    assert ended.code == 1
+    (markdown,) = (tmp_path / "runs" / "sweeps").glob("*.md")
+    assert f"The table: {markdown} (and .csv)" in ended.out
+    with markdown.with_suffix(".csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["run"] for row in rows] == [
+        f"seed={seed} loss={loss}" for seed in (1, 2) for loss in ("focal", "bce")
+    ]
+    assert [row["status"] for row in rows] == ["finished", "failed"] * 2
+    (stored,) = (
+        json.loads(path.read_text())
+        for path in results(tmp_path)
+        if json.loads(path.read_text())["config"]["seed"] == 1
+    )
+    assert float(rows[0]["test_macro_f1"]) == stored["test"]["macro_f1"]
+    assert rows[1]["error"].startswith("loss=bce is for multilabel")
+    assert len(markdown.read_text().splitlines()) == 6
 
 
 def test_an_override_may_hold_an_interpolation(

@@ -303,9 +303,21 @@ def test_knobs_train(train: Train, quick: Quick, knobs: list[str]) -> None:
     assert (outcome.directory / "metrics.csv").is_file() == ("logger=csv" in knobs)
 
 
-def test_training_that_diverges_says_so(train: Train, quick: Quick) -> None:
+def test_training_that_diverges_says_so(
+    train: Train, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emoji_pred.classifier.WATCHED_STEPS", 3)
+    overrides = quick("cnn", "model.optimizer.lr=1e30", "model.max_epochs=2")
+    with pytest.raises(
+        UserError, match=r"training diverged: the loss of batch [12] .* rate 1e\+30; .* rows are"
+    ):
+        train(*overrides, runs_dir=tmp_path)
+    (failure,) = tmp_path.glob("*/failure.json")
+    assert json.loads(failure.read_text())["status"] == "failed"
+    # Also where the epoch ends before the next look.
+    monkeypatch.setattr("emoji_pred.classifier.WATCHED_STEPS", 1000)
     with pytest.raises(UserError, match="training diverged"):
-        train(*quick("cnn", "model.optimizer.lr=1e30", "model.max_epochs=2"))
+        train(*overrides, runs_dir=tmp_path)
 
 
 def test_a_text_longer_than_the_encoders_positions_is_refused_before_training(
