@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,17 +135,19 @@ def _hydra_main(config: DictConfig) -> None:
 
 
 def _run(config: DictConfig, overrides: list[str]) -> RunResult:
-    from emoji_pred.run import run
+    from emoji_pred.own_process import train_in_own_process
+    from emoji_pred.run import find_finished, run
 
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     _session.runs_dir = Path(plain["runs_dir"]).expanduser().absolute()
     hardware = plain.get("trainer") or {}
     several = (hardware.get("devices", 1), hardware.get("num_nodes", 1)) != (1, 1)
-    if _session.sweeping and several:
-        raise UserError(
-            "a sweep (-m) over runs of several devices is not supported yet: Lightning's helper processes "
-            "would each start the whole sweep; start the runs one by one, or set trainer.devices=1"
-        )
+    if _session.sweeping and several and find_finished(plain) is None:
+        train_in_own_process(CONF.parent / "train.py", overrides)
+        trained = find_finished({**plain, "force": False})
+        if trained is None:
+            raise RunFailed("the process of the run left no result")
+        return replace(trained, found=False)
     outcome = run(plain, overrides)
     if outcome.found:
         print(f"already finished: {outcome.directory} (force=true trains again)")

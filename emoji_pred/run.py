@@ -46,14 +46,13 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
         UserError: for anything the user can mend, before training wherever it can be known.
     """
     started = time.monotonic()
+    finished = find_finished(config)
+    if finished is not None:
+        return finished
+
     settings = configuration.check(config)
     parts = runs.identity(config, _file_blob_ids(config["data"], settings.data_dir))
-    name = runs.run_hash(parts)
-    runs_dir = configuration.expand(settings.runs_dir)
-    finished = runs.read_finished(runs_dir / name)
-    if finished is not None and not settings.force:
-        return RunResult(finished, runs_dir / name, found=True)
-
+    name, runs_dir = runs.run_hash(parts), configuration.expand(settings.runs_dir)
     configuration.check_arguments(config)
     configuration.check_alpha(config)
     configuration.check_hardware(settings.trainer)
@@ -70,6 +69,19 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
             directory.rmdir()
         raise
     return RunResult(result, directory, found=False)
+
+
+def find_finished(config: Options) -> RunResult | None:
+    """The run of a configuration if it is finished, and not to be trained anew.
+
+    Raises:
+        UserError: the configuration or a file that it names cannot be used.
+    """
+    settings = configuration.check(config)
+    name = runs.run_hash(runs.identity(config, _file_blob_ids(config["data"], settings.data_dir)))
+    directory = configuration.expand(settings.runs_dir) / name
+    result = runs.read_finished(directory)
+    return None if result is None or settings.force else RunResult(result, directory, found=True)
 
 
 def _train_or_tell(

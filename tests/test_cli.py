@@ -390,10 +390,25 @@ def test_a_sweep_of_mistakes_alone_is_a_mistake(command: Callable[..., Ended]) -
     assert [line[:15] for line in ended.err.splitlines()] == ["error: loss=bce"] * 2
 
 
-def test_a_sweep_over_several_devices_is_refused(command: Callable[..., Ended]) -> None:
-    ended = command("-m", *SAMPLE, "trainer=ddp", "seed=1")
-    assert ended.code == 2
-    assert "a sweep (-m)" in ended.error
+def test_a_sweep_over_several_devices_trains_each_run_once(
+    command: Callable[..., Ended],
+    quick: Callable[..., list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    overrides = quick("ffn", "model.network.dropout=0", "trainer.progress=lines")
+    devices = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.threads=1", "trainer.progress=lines"]
+    ended = command("-m", *overrides, *devices, "seed=1,2", "loss=focal,bce")
+    assert ended.code == 1
+    assert ended.out.count("epoch 1/1") == 2, "each run once, and only its first process speaks"
+    assert ended.err.count("error: loss=bce is for multilabel labels") == 2
+    assert re.search(r"seed=2 loss=focal +finished +0\.\d{4} +0\.\d{4}", ended.out)
+    assert len(results(tmp_path)) == 2
+    again = command("-m", *overrides, *devices, "seed=1,2")
+    assert (again.code, again.out.count("already finished"), again.out.count("epoch 1/1")) == (0, 2, 0)
+    # One device finds the runs of two: devices do not change the name.
+    assert "already finished" in command(*overrides, "seed=1").out
 
 
 def test_a_crash_is_one_line_with_the_place_of_its_trace(
