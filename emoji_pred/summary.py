@@ -41,17 +41,17 @@ def print_summary(
         directory: the run's directory.
         stream: where to print; standard output by default.
     """
-    console = _console(stream)
+    screen = console(stream)
     shown = [split for split in ("validation", "test") if result.get(split)]
-    console.print()
+    screen.print()
     for line in _heading(result, directory or result.get("directory")):
-        console.print(Text(line), soft_wrap=True)
-    console.print()
-    console.print(_metric_table(result, shown))
+        screen.print(Text(line), soft_wrap=True)
+    screen.print()
+    screen.print(_metric_table(result, shown))
     for remark in _remarks(result):
-        console.print(Text(remark), soft_wrap=True)
-    console.print()
-    console.print(_class_table(result[shown[-1]]["per_class"], shown[-1], console.width < NARROW))
+        screen.print(Text(remark), soft_wrap=True)
+    screen.print()
+    screen.print(_class_table(result[shown[-1]]["per_class"], shown[-1], screen.width < NARROW))
 
 
 def print_runs(results: Sequence[Mapping[str, Any]], stream: TextIO | None = None) -> None:
@@ -62,10 +62,10 @@ def print_runs(results: Sequence[Mapping[str, Any]], stream: TextIO | None = Non
             that failed, `status`, `error` and `overrides`.
         stream: where to print; standard output by default.
     """
-    console = _console(stream)
+    screen = console(stream)
     directories = [Path(result["directory"]) for result in results if result.get("directory")]
     parents = {directory.parent for directory in directories}
-    narrow = console.width < NARROW
+    narrow = screen.width < NARROW
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
     table.add_column("run", overflow="fold")
     for header in _run_cells({}, narrow):
@@ -74,16 +74,16 @@ def print_runs(results: Sequence[Mapping[str, Any]], stream: TextIO | None = Non
     for result, name in zip(results, _names(results), strict=True):
         place = _place(result, len(parents) == 1)
         table.add_row(Text(name), *_run_cells(result, narrow).values(), Text(place))
-    console.print()
-    console.print(table)
+    screen.print()
+    screen.print(table)
     if len(parents) == 1:
-        console.print(Text(f"The runs lie in {parents.pop()}"), soft_wrap=True)
+        screen.print(Text(f"The runs lie in {parents.pop()}"), soft_wrap=True)
     remarks: dict[str, list[str]] = {}  # one remark on several runs is made once
     for result, name in zip(results, _names(results), strict=True):
         for remark in [result["error"]] if result.get("error") else _remarks(result):
             remarks.setdefault(remark, []).append(name)
     for remark, names in remarks.items():
-        console.print(Text(f"{'; '.join(names)}: {remark}"), soft_wrap=True)
+        screen.print(Text(f"{'; '.join(names)}: {remark}"), soft_wrap=True)
 
 
 def write_table(results: Sequence[Mapping[str, Any]], directory: Path, name: str) -> Path:
@@ -123,16 +123,17 @@ def write_table(results: Sequence[Mapping[str, Any]], directory: Path, name: str
     return directory / f"{name}.md"
 
 
-def _console(stream: TextIO | None) -> Console:
+def console(stream: TextIO | None = None) -> Console:
+    """Where tables are printed: a terminal as it is, a pipe as plain text of a fixed width."""
     stream = stream or sys.stdout
     # A terminal or pipe that cannot show an emoji gets a question mark, not a crash at the end of a training.
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
-    console = Console(file=stream, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console = Console(file=stream, highlight=False, emoji=False, width=PLAIN_WIDTH)
-    return console
+    screen = Console(file=stream, highlight=False, emoji=False)
+    if not screen.is_terminal:
+        screen = Console(file=stream, highlight=False, emoji=False, width=PLAIN_WIDTH)
+    return screen
 
 
 def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[str]:
