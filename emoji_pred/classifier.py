@@ -208,7 +208,7 @@ class Classifier(pl.LightningModule):
     def _collected(self) -> tuple[Tensor, Tensor, Tensor]:
         batches = [tuple(column.cpu() for column in batch) for batch in self._outputs]
         self._outputs.clear()
-        columns = [torch.cat(column) for column in zip(*_of_all_devices(batches), strict=True)]
+        columns = [torch.cat(column) for column in zip(*of_all_devices(batches), strict=True)]
         order = columns[0].argsort()
         # With several devices some rows were evaluated twice, to the same logits.
         first = torch.ones_like(order, dtype=torch.bool)
@@ -222,7 +222,7 @@ class Classifier(pl.LightningModule):
         divisors = torch.stack([self._normaliser(part) for part in targets])
         sums = torch.stack([(torch.stack(losses) * divisors).sum(), divisors.sum()]).tolist()
         columns = [(torch.cat(targets).cpu(), torch.cat(predicted).cpu(), torch.tensor([sums]))]
-        wanted, given, shares = (torch.cat(column) for column in zip(*_of_all_devices(columns), strict=True))
+        wanted, given, shares = (torch.cat(column) for column in zip(*of_all_devices(columns), strict=True))
         watched = evaluate_predicted(given, wanted, self.task, num_classes)
         loss_sum, divisor = shares.sum(dim=0).tolist()
         return {
@@ -232,7 +232,7 @@ class Classifier(pl.LightningModule):
         }
 
 
-def _of_all_devices(parts: list[Any]) -> list[Any]:
+def of_all_devices(parts: list[Any]) -> list[Any]:
     """The parts of every device of a distributed run, in the order of the devices."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return parts

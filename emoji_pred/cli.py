@@ -22,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from emoji_pred.errors import RunFailed, Stopped, UserError, did_you_mean
+from emoji_pred.errors import MISTAKE, RunFailed, Stopped, UserError, did_you_mean
 from emoji_pred.process import prepare_process
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 OmegaConf.register_new_resolver("home", lambda path: str(Path(path).expanduser()), replace=True)
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130  # exit codes
+FAILURE, INTERRUPTED = 1, 130  # exit codes, beside MISTAKE
 
 
 @dataclass
@@ -135,11 +135,12 @@ def _hydra_main(config: DictConfig) -> None:
 
 
 def _run(config: DictConfig, overrides: list[str]) -> RunResult:
+    from emoji_pred.config import expand
     from emoji_pred.own_process import train_in_own_process
     from emoji_pred.run import find_finished, run
 
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    _session.runs_dir = Path(plain["runs_dir"]).expanduser().absolute()
+    _session.runs_dir = expand(plain["runs_dir"])
     hardware = plain.get("trainer") or {}
     several = (hardware.get("devices", 1), hardware.get("num_nodes", 1)) != (1, 1)
     if _session.sweeping and several and find_finished(plain) is None:

@@ -1,8 +1,11 @@
 """Exceptions that are no fault of the code, and what to say where a name is misspelt."""
 
+import signal
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
+MISTAKE = 2  # exit code of a mistake that the user can mend
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 LISTED = 12  # names shown where none is near
 
 

@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from emoji_pred.errors import RunFailed, Stopped, UserError
+from emoji_pred.errors import MISTAKE, STOP_SIGNALS, RunFailed, Stopped, UserError
 
-FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 PARENT_DEATH = 1  # prctl(2): PR_SET_PDEATHSIG
-MISTAKE = 2
 TOLD_BY_PARENT = ("error: ", "stopped by ")  # in its own words
 
 
@@ -51,7 +49,7 @@ def train_in_own_process(script: Path, overrides: Sequence[str]) -> None:
 
     before = {}
     try:
-        for number in FORWARDED:
+        for number in STOP_SIGNALS:
             with suppress(ValueError):  # not in the main thread
                 before[number] = signal.signal(number, forward)
         lines = []
@@ -67,7 +65,7 @@ def train_in_own_process(script: Path, overrides: Sequence[str]) -> None:
         if running.poll() is None:
             running.kill()
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    if code - 128 in FORWARDED:
+    if code - 128 in STOP_SIGNALS:
         raise Stopped(code - 128)
     if code == MISTAKE:
         raise UserError(errors[0] if errors else "the run ended with a mistake that it did not name")

@@ -24,17 +24,15 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch import Tensor
 
 from emoji_pred import runs
-from emoji_pred.classifier import Classifier
-from emoji_pred.errors import Stopped, UserError
+from emoji_pred.classifier import Classifier, of_all_devices
+from emoji_pred.errors import STOP_SIGNALS, Stopped, UserError
 
 GENERATIONS = 2  # states kept
 DIGEST = 16  # hexadecimal digits of a state's SHA-256 in its name
 _NAME = re.compile(r"state-(\d+)-([0-9a-f]{16})\.ckpt")
 KEY = "emoji_pred_state"  # of what this module adds to Lightning's checkpoint
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopRequest:
@@ -56,7 +54,7 @@ class StopRequest:
     def take_over(self) -> dict[int, Any]:
         """Handle the signals from here on; returns the handlers before. Only a main thread can."""
         before: dict[int, Any] = {}
-        for number in STOPPING:
+        for number in STOP_SIGNALS:
             with suppress(ValueError):
                 before[number] = signal.signal(number, self.ask)
         return before
@@ -151,7 +149,7 @@ class SaveState(pl.Callback):
         own = {**_generators(), "progress": module.progress()}
         checkpoint[KEY] = {
             "identity_version": runs.IDENTITY_VERSION,
-            "processes": _of_every_process(own),
+            "processes": of_all_devices([own]),
             "seconds": self.seconds_before + time.monotonic() - self._started,
             "interruptions": self.interruptions + 1,
         }
@@ -238,11 +236,9 @@ def restore_best(state: Path, best: Path) -> None:
 
 def remove_states(directory: Path) -> None:
     """Remove what was kept to continue: the run is finished, or starts anew."""
-    for state in _states(directory):
-        remove_state(state)
-    for left in (*directory.glob("state-*.best"), directory / "state.new"):
+    for path in (*directory.glob("state-*"), directory / "state.new"):
         with suppress(OSError):
-            left.unlink()
+            path.unlink()
 
 
 def remove_state(state: Path) -> None:
@@ -291,19 +287,3 @@ def _restore_generators(state: Mapping[str, Any]) -> None:
     np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), place, has_gauss, gauss))
     version, words, next_gauss = state["python"]
     random.setstate((version, tuple(words), next_gauss))
-
-
-def _of_every_process(own: Any) -> list[Any]:
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return [own]
-    gathered: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(gathered, _to_cpu(own))
-    return gathered
-
-
-def _to_cpu(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.cpu()
-    if isinstance(value, dict):
-        return {key: _to_cpu(inner) for key, inner in value.items()}
-    return [_to_cpu(inner) for inner in value] if isinstance(value, list) else value

@@ -20,6 +20,7 @@ from emoji_pred.provenance import code_revision, environment, peak_memory_mb, re
 
 if TYPE_CHECKING:
     from emoji_pred.data.corpus import Corpus
+    from emoji_pred.schema import Config
     from emoji_pred.token_cache import Tokenized
 
 Options = Mapping[str, Any]
@@ -46,13 +47,11 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
         UserError: for anything the user can mend, before training wherever it can be known.
     """
     started = time.monotonic()
-    finished = find_finished(config)
+    settings, parts, name, runs_dir = _identify(config)
+    finished = _finished(settings, runs_dir / name)
     if finished is not None:
         return finished
 
-    settings = configuration.check(config)
-    parts = runs.identity(config, _file_blob_ids(config["data"], settings.data_dir))
-    name, runs_dir = runs.run_hash(parts), configuration.expand(settings.runs_dir)
     configuration.check_arguments(config)
     configuration.check_alpha(config)
     configuration.check_hardware(settings.trainer)
@@ -77,11 +76,20 @@ def find_finished(config: Options) -> RunResult | None:
     Raises:
         UserError: the configuration or a file that it names cannot be used.
     """
+    settings, _, name, runs_dir = _identify(config)
+    return _finished(settings, runs_dir / name)
+
+
+def _identify(config: Options) -> tuple[Config, dict[str, Any], str, Path]:
+    """The checked settings, what determines the numbers, the run's name, and the directory of all runs."""
     settings = configuration.check(config)
-    name = runs.run_hash(runs.identity(config, _file_blob_ids(config["data"], settings.data_dir)))
-    directory = configuration.expand(settings.runs_dir) / name
-    result = runs.read_finished(directory)
-    return None if result is None or settings.force else RunResult(result, directory, found=True)
+    parts = runs.identity(config, _file_blob_ids(config["data"], settings.data_dir))
+    return settings, parts, runs.run_hash(parts), configuration.expand(settings.runs_dir)
+
+
+def _finished(settings: Config, directory: Path) -> RunResult | None:
+    result = None if settings.force else runs.read_finished(directory)
+    return None if result is None else RunResult(result, directory, found=True)
 
 
 def _train_or_tell(

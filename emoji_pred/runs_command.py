@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from emoji_pred import runs
-from emoji_pred.errors import UserError, did_you_mean
+from emoji_pred.errors import MISTAKE, UserError, did_you_mean
 
-MISTAKE = 2
 RESAMPLES = 1000
 COMPARED = ("macro_f1", "accuracy")
 # The longer operators first: `>=` is no `>`.
@@ -74,12 +73,8 @@ def read_runs(runs_dir: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: there is no such directory.
     """
-    if not runs_dir.is_dir():
-        raise UserError(f"{runs_dir} is no directory; set --runs-dir or EMOJI_PRED_RUNS")
     found = []
-    for directory in sorted(runs_dir.iterdir()):
-        if not re.fullmatch(r"[0-9a-f]{12}", directory.name) or not directory.is_dir():
-            continue
+    for directory in _directories(runs_dir):
         run = _read_result(directory)
         if run is None:
             run = {"run": directory.name, "status": "unfinished"}
@@ -90,6 +85,16 @@ def read_runs(runs_dir: Path) -> list[dict[str, Any]]:
                 run["status"] = "interrupted"
         found.append(run)
     return found
+
+
+def _directories(runs_dir: Path) -> list[Path]:
+    if not runs_dir.is_dir():
+        raise UserError(f"{runs_dir} is no directory; set --runs-dir or EMOJI_PRED_RUNS")
+    return [
+        path
+        for path in sorted(runs_dir.iterdir())
+        if re.fullmatch(r"[0-9a-f]{12}", path.name) and path.is_dir()
+    ]
 
 
 def _read_result(directory: Path) -> dict[str, Any] | None:
@@ -236,7 +241,7 @@ def _prune(runs_dir: Path, where: Sequence[str], really: bool) -> None:
 
 
 def _one(runs_dir: Path, start: str) -> str:
-    names = [run["run"] for run in read_runs(runs_dir)]
+    names = [directory.name for directory in _directories(runs_dir)]
     fitting = [name for name in names if name.startswith(start)]
     if len(fitting) != 1:
         hint = f": {', '.join(fitting[:5])}" if fitting else did_you_mean(start, names)

@@ -271,7 +271,8 @@ def _commands(cells: Sequence[Measured], choices: Choices) -> str:
     lines = ["## Commands", "", "```", *(f"python {' '.join(words)}" for words in typed), "```", ""]
     lines.append(
         f"Threads of the runs shown: {', '.join(map(str, threads)) or NOT_RUN}. Sums are rounded in another order with "
-        "another number, so add `trainer.threads=1` to get the last digits too."
+        "another number of threads (`trainer.threads`) or on another processor, and training enlarges it: a run repeated "
+        "elsewhere agrees in its first epochs to three digits, not to the last."
     )
     return "\n".join(lines)
 
