@@ -12,6 +12,7 @@ WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+EXTRAS := .[dev,bench,sweeps,ray,trackers]
 LOWEST := .venv/lowest
 SOURCES := emoji_pred $(wildcard train.py experiments)
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 WANDB_MODE=offline
@@ -29,7 +30,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (about 2 minutes the first time) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '$(EXTRAS)'
 	@touch $@
 
 train: $(INSTALLED)  ## train the cnn and the bert model, on bundled data unless DATA and ENCODER say otherwise
@@ -66,7 +67,7 @@ test-lowest: $(INSTALLED)  ## the tests with the oldest versions that pyproject.
   print(*(re.sub(r">=([^,]+).*", r"==\1", line) for line in lines), sep="\n")' > $(LOWEST)/constraints.txt
 	@test -x $(LOWEST)/bin/pip || $(PYTHON) -m venv $(LOWEST)
 	@echo "installing the lowest versions into $(LOWEST) (about 2 minutes the first time) ..."
-	@$(LOWEST)/bin/python -m pip install -q --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[dev,bench]'
+	@$(LOWEST)/bin/python -m pip install -q --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '$(EXTRAS)'
 	$(subst $(BIN)/,$(LOWEST)/bin/,$(PYTEST))
 
 clean:  ## remove caches and builds; the environment, the data and the runs stay
