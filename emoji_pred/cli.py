@@ -10,8 +10,6 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from emoji_pred.errors import MISTAKE, RunFailed, Stopped, UserError, did_you_mean
+from emoji_pred.errors import FAILED, MISTAKE, RunFailed, Stopped, UserError, did_you_mean, one_line
+from emoji_pred.lease import Busy
 from emoji_pred.process import prepare_process
 
 if TYPE_CHECKING:
@@ -32,42 +31,23 @@ if TYPE_CHECKING:
 OmegaConf.register_new_resolver("home", lambda path: str(Path(path).expanduser()), replace=True)
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-FAILURE, INTERRUPTED = 1, 130  # exit codes, beside MISTAKE
+INTERRUPTED = 130  # exit code of Ctrl-C
 
-
-@dataclass
-class _Job:
-    """One run of the command, for the table at the end."""
-
-    overrides: list[str]
-    outcome: RunResult | None = None
-    error: str | None = None
-    exit_code: int = 0
-
-
-@dataclass
-class _Session:
-    """What the jobs of one command left behind."""
-
-    jobs: list[_Job] = field(default_factory=list)
-    sweeping: bool = False
-    runs_dir: Path | None = None
-
-
-_session = _Session()
+_outcomes: list[RunResult | None] = []  # of a command without -m: one
+_codes: list[int] = []
 
 
 def main() -> None:
     """Run the command line; ends with code 0, 2 for a user's mistake, 1 for a failed run, 130 for Ctrl-C."""
     prepare_process()
-    _session.jobs.clear()
-    warnings.formatwarning = _format_warning
+    _outcomes.clear()
+    _codes.clear()
     # argparse takes no option between overrides: `model=cnn -m loss=focal` is what people type.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     debugging = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         with _hydra_raising():
-            _hydra_main()
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(train)()
     except UserError as error:
         _fail(str(error))
     except (HydraException, OmegaConfBaseException) as error:
@@ -89,8 +69,13 @@ def main() -> None:
         name = signal.Signals(stopped.signal_number).name
         print(f"\nstopped by {name}; the same command continues", file=sys.stderr)
         sys.exit(128 + stopped.signal_number)
-    if _session.jobs:
-        _finish()
+    for outcome in _outcomes:
+        if outcome is not None:
+            from emoji_pred.summary import print_summary
+
+            print_summary(outcome.result, outcome.directory)
+    if any(_codes):
+        sys.exit(max(_codes))
 
 
 @contextmanager
@@ -107,93 +92,76 @@ def _hydra_raising() -> Iterator[None]:
             os.environ["HYDRA_FULL_ERROR"] = before
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-def _hydra_main(config: DictConfig) -> None:
+def train(config: DictConfig) -> dict[str, Any]:
+    """One run: of a single command, or one that a launcher calls for, here or in another process.
+
+    Returns:
+        For the sweep, the fields of `sweep.Ended`.
+    """
+    from emoji_pred.sweep import PROCESS, Ended, announcement, own_mark
+
+    warnings.formatwarning = _format_warning
     hydra_config = HydraConfig.get()
-    _session.sweeping = hydra_config.mode == RunMode.MULTIRUN
+    sweeping = hydra_config.mode == RunMode.MULTIRUN
     # Unresolved: an override may hold an interpolation of its own, `data_dir=${runs_dir}/data`.
     typed: Any = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)
-    job = _Job(typed)
-    _session.jobs.append(job)
-    if _session.sweeping:
-        print(f"run {hydra_config.job.num + 1}: {' '.join(job.overrides)}", flush=True)
+    if sweeping:
+        print(announcement(hydra_config.job.num + 1, typed), flush=True)
+    ended, outcome = Ended("finished"), None
     # Raised here, an error would be announced by Hydra with a line of its own.
     try:
-        job.outcome = _run(config, job.overrides)
+        outcome = _run(config, typed, sweeping)
+    except Busy:
+        ended = Ended("busy")
     except UserError as error:
-        job.error, job.exit_code = _one_line(str(error)), MISTAKE
-        print(f"error: {job.error}", file=sys.stderr)
+        ended = Ended("failed", one_line(error), MISTAKE)
     except (HydraException, OmegaConfBaseException) as error:
-        job.error, job.exit_code = _explain(error), MISTAKE
-        print(f"error: {job.error}", file=sys.stderr)
+        ended = Ended("failed", _explain(error), MISTAKE)
     except RunFailed as error:
-        job.error, job.exit_code = str(error), FAILURE
-        print(f"error: {job.error}", file=sys.stderr)
+        ended = Ended("failed", str(error), FAILED)
     except Exception as error:
-        job.error, job.exit_code = f"{type(error).__name__}: {error}".splitlines()[0], FAILURE
+        ended = Ended("failed", f"{type(error).__name__}: {error}".splitlines()[0], FAILED)
         traceback.print_exc()
+    except Stopped as stopped:
+        if not sweeping or os.environ.get(PROCESS) == own_mark():
+            raise
+        ended = Ended("stopped", code=128 + stopped.signal_number)
+    if ended.error is not None:
+        print(f"error: {ended.error}", file=sys.stderr)
+    if not sweeping:
+        _outcomes.append(outcome)
+        _codes.append(ended.code)
+    return vars(ended)
 
 
-def _run(config: DictConfig, overrides: list[str]) -> RunResult:
-    from emoji_pred.config import expand
+def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult:
     from emoji_pred.own_process import train_in_own_process
-    from emoji_pred.run import find_finished, run
+    from emoji_pred.run import find_finished, identify, run
 
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    _session.runs_dir = expand(plain["runs_dir"])
     hardware = plain.get("trainer") or {}
     several = (hardware.get("devices", 1), hardware.get("num_nodes", 1)) != (1, 1)
-    if _session.sweeping and several and find_finished(plain) is None:
+    if sweeping and several:
         train_in_own_process(CONF.parent / "train.py", overrides)
-        trained = find_finished({**plain, "force": False})
+        trained = find_finished(identify({**plain, "force": False}))
         if trained is None:
             raise RunFailed("the process of the run left no result")
-        return replace(trained, found=False)
-    outcome = run(plain, overrides)
-    if outcome.found:
+        return trained
+    outcome = run(plain, overrides, wait=not sweeping)
+    if outcome.found and not sweeping:
         print(f"already finished: {outcome.directory} (force=true trains again)")
     return outcome
 
 
-def _finish() -> None:
-    from emoji_pred.summary import print_runs, print_summary, write_table
-
-    done = [job for job in _session.jobs if job.outcome is not None]
-    if _session.sweeping:
-        rows = [_row(job) for job in _session.jobs]
-        print_runs(rows)
-        if _session.runs_dir is not None and done:
-            # By the second and the process: two sweeps may end at once.
-            name = f"{datetime.now():%Y-%m-%d_%H%M%S}_{os.getpid()}"
-            try:
-                print(f"The table: {write_table(rows, _session.runs_dir / 'sweeps', name)} (and .csv)")
-            except (OSError, UserError) as error:
-                print(f"warning: the table was not written: {error}", file=sys.stderr)
-    elif done and done[0].outcome is not None:
-        print_summary(done[0].outcome.result, done[0].outcome.directory)
-    if any(job.exit_code for job in _session.jobs):
-        sys.exit(max(job.exit_code for job in _session.jobs) if not done else FAILURE)
-
-
-def _row(job: _Job) -> dict[str, Any]:
-    if job.outcome is None:
-        return {"status": "failed", "error": job.error, "overrides": job.overrides}
-    return {**job.outcome.result, "overrides": job.overrides, "directory": str(job.outcome.directory)}
-
-
 def _fail(message: str) -> None:
-    print(f"error: {_one_line(message)}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     sys.exit(MISTAKE)
-
-
-def _one_line(message: str) -> str:
-    return " ".join(message.split())
 
 
 def _format_warning(message: Any, category: Any, filename: str, lineno: int, line: str | None = None) -> str:
     """The suite's own warnings speak to the user: no file and line of code."""
     if Path(filename).is_relative_to(Path(__file__).parent):
-        return f"warning: {_one_line(str(message))}\n"
+        return f"warning: {one_line(str(message))}\n"
     return f"{filename}:{lineno}: {category.__name__}: {message}\n"
 
 
@@ -216,7 +184,7 @@ def _explain(error: Exception) -> str:
         if name in known:
             return f"{name} is not a setting of what is chosen here; it belongs to {' or '.join(known[name])}"
         return f"{name} is not a setting{did_you_mean(name, known)}"
-    return f"the configuration cannot be read: {_one_line(text)}"
+    return f"the configuration cannot be read: {one_line(text)}"
 
 
 def _known_keys() -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-MISTAKE = 2  # exit code of a mistake that the user can mend
+FAILED, MISTAKE = 1, 2  # exit codes: a run failed; a mistake that the user can mend
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 LISTED = 12  # names shown where none is near
 
@@ -35,6 +35,11 @@ class Stopped(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.signal_number = signal_number
+
+
+def one_line(message: object) -> str:
+    """A message as people read it in a log."""
+    return " ".join(str(message).split())
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:

@@ -8,7 +8,7 @@ import os
 import time
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from emoji_pred import config as configuration
 from emoji_pred import runs
 from emoji_pred.errors import Diverged, RunFailed, UserError
+from emoji_pred.lease import check_not_lost, held
 from emoji_pred.provenance import code_revision, environment, peak_memory_mb, reset_peak_memory
 
 if TYPE_CHECKING:
@@ -36,33 +37,56 @@ class RunResult:
     found: bool
 
 
-def run(config: Options, overrides: list[str] | None = None) -> RunResult:
+@dataclass(frozen=True)
+class Identity:
+    """What a configuration is called, and where its run lies.
+
+    Attributes:
+        settings: the checked configuration.
+        parts: what determines the numbers.
+        name: the hash of the parts.
+        directory: of the run; it need not exist.
+    """
+
+    settings: Config
+    parts: dict[str, Any]
+    name: str
+    directory: Path
+
+
+def run(config: Options, overrides: list[str] | None = None, wait: bool = False) -> RunResult:
     """Train and evaluate one configuration, or find it finished.
 
     Args:
         config: the resolved configuration as plain values.
         overrides: what the user typed, kept in the result.
+        wait: for another process that trains this very configuration.
 
     Raises:
         UserError: for anything the user can mend, before training wherever it can be known.
+        Busy: another process trains this configuration, and `wait` is False.
+        RunFailed: an error that is no mistake of the user.
     """
     started = time.monotonic()
-    settings, parts, name, runs_dir = _identify(config)
-    finished = _finished(settings, runs_dir / name)
+    identity = identify(config)
+    finished = find_finished(identity)
     if finished is not None:
         return finished
 
-    configuration.check_arguments(config)
-    configuration.check_alpha(config)
-    configuration.check_hardware(settings.trainer)
-    directory = runs.prepare_directory(runs_dir, name)
+    check_before_training(config)
+    configuration.check_hardware(identity.settings.trainer)
+    directory = runs.prepare_directory(identity.directory)
     failed_before = runs.read_failure(directory)
-    if failed_before is not None and not settings.retry_failed:
+    if failed_before is not None and not identity.settings.retry_failed:
         raise UserError(f"{directory} failed before ({failed_before}); retry_failed=true tries it again")
     try:
-        with runs.held(directory):
+        with held(directory, wait) as lease:
+            finished = find_finished(identity)  # by the process that held it before
+            if finished is not None:
+                return finished
             runs.forget_failure(directory)
-            result = _train_or_tell(config, parts, name, directory, overrides or [], started)
+            may_publish = functools.partial(check_not_lost, lease, directory)
+            result = _train_or_tell(config, identity, overrides or [], started, may_publish)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it
             directory.rmdir()
@@ -70,30 +94,40 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
     return RunResult(result, directory, found=False)
 
 
-def find_finished(config: Options) -> RunResult | None:
-    """The run of a configuration if it is finished, and not to be trained anew.
+def identify(config: Options) -> Identity:
+    """Check a configuration, and name its run.
 
     Raises:
         UserError: the configuration or a file that it names cannot be used.
     """
-    settings, _, name, runs_dir = _identify(config)
-    return _finished(settings, runs_dir / name)
-
-
-def _identify(config: Options) -> tuple[Config, dict[str, Any], str, Path]:
-    """The checked settings, what determines the numbers, the run's name, and the directory of all runs."""
     settings = configuration.check(config)
     parts = runs.identity(config, _file_blob_ids(config["data"], settings.data_dir))
-    return settings, parts, runs.run_hash(parts), configuration.expand(settings.runs_dir)
+    name = runs.run_hash(parts)
+    return Identity(settings, parts, name, configuration.expand(settings.runs_dir) / name)
 
 
-def _finished(settings: Config, directory: Path) -> RunResult | None:
-    result = None if settings.force else runs.read_finished(directory)
-    return None if result is None else RunResult(result, directory, found=True)
+def find_finished(identity: Identity) -> RunResult | None:
+    """The run of a configuration if it is finished, and not to be trained anew."""
+    result = None if identity.settings.force else runs.read_finished(identity.directory)
+    return None if result is None else RunResult(result, identity.directory, found=True)
+
+
+def check_before_training(config: Options) -> None:
+    """Check what needs the code of networks and losses, but no data.
+
+    Raises:
+        UserError: an argument that does not fit, or class weights that the loss does not take.
+    """
+    configuration.check_arguments(config)
+    configuration.check_alpha(config)
 
 
 def _train_or_tell(
-    config: Options, parts: Options, name: str, directory: Path, overrides: list[str], started: float
+    config: Options,
+    identity: Identity,
+    overrides: list[str],
+    started: float,
+    may_publish: Callable[[], None],
 ) -> dict[str, Any]:
     """Train; an error is kept beside the run and told in one line.
 
@@ -101,8 +135,9 @@ def _train_or_tell(
         RunFailed: an error that is no mistake of the user.
         UserError: a mistake, or training that diverged; the latter is kept too.
     """
+    directory = identity.directory
     try:
-        return _train(config, parts, name, directory, overrides, started)
+        return _train(config, identity, overrides, started, may_publish)
     except UserError as error:
         if isinstance(error, Diverged):
             runs.write_failure(directory, error, traceback.format_exc(), overrides)
@@ -122,8 +157,13 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def _train(
-    config: Options, parts: Options, name: str, directory: Path, overrides: list[str], started: float
+    config: Options,
+    identity: Identity,
+    overrides: list[str],
+    started: float,
+    may_publish: Callable[[], None],
 ) -> dict[str, Any]:
+    directory = identity.directory
     reset_peak_memory()
     code = code_revision()  # before training: the checkout may change meanwhile
     corpus = _load_corpus(config)
@@ -132,13 +172,13 @@ def _train(
 
     from emoji_pred.training import train_and_evaluate
 
-    outcome = train_and_evaluate(config, corpus, tokenized, directory, name)
+    outcome = train_and_evaluate(config, corpus, tokenized, directory, identity.name)
     if outcome is None:  # a helper process of a distributed run: the first process writes the result
         raise SystemExit(0)
     result: dict[str, Any] = {
         "schema": runs.RESULT_SCHEMA,
         "status": "finished",
-        "run": name,
+        "run": identity.name,
         "overrides": runs.public_overrides(overrides),
         "config": runs.public(config),
         "task": corpus.task,
@@ -148,7 +188,7 @@ def _train(
         "interruptions": outcome.interruptions,
         "peak_memory_mb": peak_memory_mb(),
         "provenance": {
-            "identity": parts,
+            "identity": identity.parts,
             "corpus": corpus.provenance,
             "rows": {split: len(rows.texts) for split, rows in corpus.splits.items()},
             "vocabulary": tokenized.vocab_size,
@@ -168,6 +208,7 @@ def _train(
     files = (runs.PREDICTIONS, runs.CHECKPOINT)
     result["files"] = {file: runs.file_digest(staged[file]) for file in files}
     runs.write_json(staged[runs.RESULT], result)
+    may_publish()
     for file, candidate in staged.items():
         os.replace(candidate, directory / file)
     outcome.forget_states()
@@ -184,17 +225,27 @@ def _train(
 def _file_blob_ids(data: Options, data_dir: str) -> dict[str, str]:
     if data["_target_"] != TEXT_FILES:  # the name is the user's to choose
         return {}
-    from emoji_pred.data.sources import git_blob_id
     from emoji_pred.data.text_files import local_files
 
     files = local_files(data, configuration.expand(data_dir))
     by_name = data.get("format", "auto") == "auto"  # the ending of a name then decides how the bytes are read
+    blob_ids = {}
     try:
-        return {
-            part: git_blob_id(path) + (path.suffix.lower() if by_name else "") for part, path in files.items()
-        }
+        for part, path in files.items():
+            status = path.stat()
+            blob_id = _blob_id(path, status.st_size, status.st_mtime_ns)
+            blob_ids[part] = blob_id + (path.suffix.lower() if by_name else "")
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}") from None
+    return blob_ids
+
+
+@functools.cache
+def _blob_id(path: Path, size: int, changed: int) -> str:
+    """Read once for all the runs of a sweep, while size and time stay."""
+    from emoji_pred.data.sources import git_blob_id
+
+    return git_blob_id(path)
 
 
 def _load_corpus(config: Options) -> Corpus:

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,9 +26,10 @@ RESULT_SCHEMA = 1
 SplitPredictions = tuple[list[str], np.ndarray, np.ndarray]
 NOT_NUMBERS = ("files", "max_text_chars", "max_file_mb")  # where a file lies, and when it is refused
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
-LOCK = ".lock"
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 FAILURE, TRACE = "failure.json", "trace.txt"  # of a run that ended by an error
+VERIFIED = ".verified.json"  # sizes and times of files whose digests were found right
+SETTLED_SECONDS = 2  # a file changed within them may change again without its time telling
 
 
 def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dict[str, Any]:
@@ -101,9 +103,8 @@ def _one_way_numbers(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def prepare_directory(runs_dir: Path, name: str) -> Path:
+def prepare_directory(directory: Path) -> Path:
     """Create a run's directory, or raise `UserError` where nothing can be written."""
-    directory = runs_dir / name
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
@@ -114,35 +115,6 @@ def prepare_directory(runs_dir: Path, name: str) -> Path:
             "to a directory you can write to"
         ) from error
     return directory
-
-
-@contextmanager
-def held(directory: Path) -> Iterator[None]:
-    """Hold a run's directory: two processes that train one configuration would mix up their files.
-
-    The lock goes with the process, however it ends. The helper processes of a distributed run share it.
-
-    Raises:
-        UserError: another process holds it.
-    """
-    from filelock import FileLock, Timeout
-
-    if int(os.environ.get("LOCAL_RANK", 0)) or int(os.environ.get("NODE_RANK", 0)):
-        yield
-        return
-    lock = FileLock(directory / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"{directory} is being trained by another process; wait for it, or set another runs_dir"
-        ) from None
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            (directory / LOCK).unlink()
-        lock.release()
 
 
 @contextmanager
@@ -258,15 +230,44 @@ def _column(column: Any) -> np.ndarray:
 
 
 def read_finished(directory: Path) -> dict[str, Any] | None:
-    """The result of a finished run, or None where there is none or its files are not those it names."""
+    """The result of a finished run, or None where there is none or its files are not those it names.
+
+    A file is read in full the first time only: while its size and times stay, so does its content.
+    """
     try:
         result = json.loads((directory / RESULT).read_text(encoding="utf-8"))
         intact = result["schema"] == RESULT_SCHEMA and result["status"] == "finished"
-        digests = result["files"]
-        intact = intact and all(file_digest(directory / name) == digest for name, digest in digests.items())
+        return result if intact and _are_intact(directory, result["files"]) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return result if intact else None
+
+
+def _are_intact(directory: Path, digests: Mapping[str, str]) -> bool:
+    """Whether the files of a run have their digests; remembers those that do."""
+    known = _read_verified(directory)
+    stamps = {name: _stamp(directory / name) for name in digests}
+    found = {name: [digest, *stamps[name]] for name, digest in digests.items()}
+    unknown = [name for name in found if found[name] != known.get(name)]
+    if any(file_digest(directory / name) != digests[name] for name in unknown):
+        return False
+    settled = time.time_ns() - SETTLED_SECONDS * 1_000_000_000
+    if unknown and all(max(times) < settled for _, *times in stamps.values()):
+        with suppress(OSError, UserError):  # a directory that is read only
+            write_json(directory / VERIFIED, found)
+    return True
+
+
+def _read_verified(directory: Path) -> dict[str, list[Any]]:
+    with suppress(OSError, ValueError):
+        known = json.loads((directory / VERIFIED).read_text(encoding="utf-8"))
+        return known if isinstance(known, dict) else {}
+    return {}
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """Size, and the times at which content and entry of a file changed, in nanoseconds."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def write_failure(directory: Path, error: BaseException, trace: str, overrides: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from emoji_pred import runs
 from emoji_pred.errors import MISTAKE, UserError, did_you_mean
+from emoji_pred.lease import held
 
 RESAMPLES = 1000
 COMPARED = ("macro_f1", "accuracy")
@@ -233,7 +234,7 @@ def _prune(runs_dir: Path, where: Sequence[str], really: bool) -> None:
     for run in chosen:
         directory = runs_dir / run["run"]
         if really:
-            with runs.held(directory):  # not one that is being trained
+            with held(directory):  # not one that is being trained
                 shutil.rmtree(directory)
         print(f"{'removed' if really else 'would remove'} {directory} ({run['status']})")
     if not really:

@@ -217,9 +217,14 @@ def _run_cells(result: Mapping[str, Any], narrow: bool) -> dict[str, str]:
 def _names(results: Sequence[Mapping[str, Any]]) -> list[str]:
     """The overrides in which the runs of a sweep differ; all of them where there is nothing to compare."""
     overrides = [[str(item) for item in result.get("overrides") or []] for result in results]
-    shared = set.intersection(*map(set, overrides)) if len(overrides) > 1 else set()
+    shared = shared_overrides(overrides)
     names = [" ".join(item for item in items if item not in shared) for items in overrides]
     return [name or " ".join(items) or "defaults" for name, items in zip(names, overrides, strict=True)]
+
+
+def shared_overrides(all_overrides: Sequence[Sequence[str]]) -> set[str]:
+    """The overrides that all of several runs have; none where there is one run."""
+    return set.intersection(*map(set, all_overrides)) if len(all_overrides) > 1 else set()
 
 
 def _place(result: Mapping[str, Any], one_parent: bool) -> str:

@@ -1,0 +1,114 @@
+"""One process at a time trains a run: a lease on its directory, kept alive by a heart-beat.
+
+The lease is a file that its holder touches every twenty seconds (`filelock.SoftFileLease`). It is made with
+`O_CREAT | O_EXCL`, which network file systems guarantee, and its age is measured with the clock of whoever
+waits, so that clocks that differ or jump do no harm. A holder that died on this machine gives way at once,
+one that fell silent on another machine after a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emoji_pred.errors import UserError
+
+if TYPE_CHECKING:
+    from filelock import SoftFileLease
+
+LEASE = ".lease"
+SILENCE_SECONDS = 60.0  # after which a holder on another machine is taken for dead
+HEARTBEAT_SECONDS = 20.0
+ASKED_EVERY_SECONDS = 1.0  # by a process that waits
+
+
+class Busy(UserError):
+    """Another process trains the run."""
+
+
+@contextmanager
+def held(directory: Path, wait: bool = False) -> Iterator[SoftFileLease | None]:
+    """Hold a run's directory: two processes that train one configuration would mix up their files.
+
+    The helper processes of a distributed run share what the first holds; they get None.
+
+    Args:
+        directory: of the run; it exists.
+        wait: until the holder is done or dead, having said so once.
+
+    Raises:
+        Busy: another process holds it, and `wait` is False.
+    """
+    if int(os.environ.get("LOCAL_RANK", 0)) or int(os.environ.get("NODE_RANK", 0)):
+        yield None
+        return
+    lease = _lease(directory)
+    _acquire(lease, directory, wait)
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def check_not_lost(lease: SoftFileLease | None, directory: Path) -> None:
+    """Refuse to write results of a run that another process took over meanwhile.
+
+    Raises:
+        Busy: this process was silent for longer than a minute, say while the machine slept.
+    """
+    if lease is not None and lease.compromise is not None:
+        raise Busy(
+            f"{directory} was taken over by another process while this one was silent; "
+            "start the same command again to find its result"
+        )
+
+
+def wait_until_free(directory: Path) -> None:
+    """Return when no process trains the run of a directory any more."""
+    if directory.is_dir():
+        lease = _lease(directory)
+        lease.acquire(timeout=-1, poll_interval=ASKED_EVERY_SECONDS)
+        lease.release()
+
+
+def was_started(directory: Path) -> bool:
+    """Whether a lease lies there: of a process that trains the run, or was killed while it did."""
+    return (directory / LEASE).exists()
+
+
+def child_that_trains(directory: Path) -> int | None:
+    """The process started by this one that trains the run of a directory, if there is one."""
+    import psutil
+
+    owner = _lease(directory).owner
+    # filelock adds the namespace of processes to a container's name.
+    if owner is None or owner.hostname.partition("?pidns-")[0] != socket.gethostname():
+        return None
+    with suppress(psutil.Error):
+        if any(parent.pid == os.getpid() for parent in psutil.Process(owner.pid).parents()):
+            return owner.pid
+    return None
+
+
+def _lease(directory: Path) -> SoftFileLease:
+    from filelock import SoftFileLease
+
+    return SoftFileLease(
+        directory / LEASE, lease_duration=SILENCE_SECONDS, heartbeat_interval=HEARTBEAT_SECONDS
+    )
+
+
+def _acquire(lease: SoftFileLease, directory: Path, wait: bool) -> None:
+    from filelock import Timeout
+
+    try:
+        lease.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            raise Busy(f"{directory} is being trained by another process") from None
+        print(f"{directory} is being trained by another process; waiting for it to end", flush=True)
+        lease.acquire(timeout=-1, poll_interval=ASKED_EVERY_SECONDS)
