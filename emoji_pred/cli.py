@@ -35,6 +35,7 @@ INTERRUPTED = 130  # exit code of Ctrl-C
 
 _outcomes: list[RunResult | None] = []  # of a command without -m: one
 _codes: list[int] = []
+_stopped: list[Any] = []
 
 
 def main() -> None:
@@ -101,6 +102,8 @@ def train(config: DictConfig) -> dict[str, Any]:
     from emoji_pred.sweep import PROCESS, Ended, announcement, own_mark
 
     warnings.formatwarning = _format_warning
+    if _stopped:
+        return vars(_stopped[0])
     hydra_config = HydraConfig.get()
     sweeping = hydra_config.mode == RunMode.MULTIRUN
     # Unresolved: an override may hold an interpolation of its own, `data_dir=${runs_dir}/data`.
@@ -126,6 +129,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         if not sweeping or os.environ.get(PROCESS) == own_mark():
             raise
         ended = Ended("stopped", code=128 + stopped.signal_number)
+        _stopped.append(ended)  # a worker that was told to stop begins no other run
     if ended.error is not None:
         print(f"error: {ended.error}", file=sys.stderr)
     if not sweeping:

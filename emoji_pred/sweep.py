@@ -126,14 +126,14 @@ class Sweep:
     Args:
         compose: from overrides to the resolved configuration of a run.
         launch: Hydra's launcher.
-        stop: asks it to end what it launched.
+        stop: asks it to end what it launched; None where its processes are this one's children.
         script: `train.py`, for a run that is given a process of its own.
         here: the launcher trains in this very process, one run after the other.
     """
 
     compose: Callable[[Sequence[str]], dict[str, Any]]
     launch: Launch
-    stop: Callable[[], None]
+    stop: Callable[[], None] | None
     script: Path
     here: bool = True
     jobs: list[Job] = field(default_factory=list)
@@ -225,7 +225,11 @@ class Sweep:
                 failure = None
             except UserError:
                 raise
-            except Exception as error:
+            except BaseException as error:  # workers that a signal caught before they could handle it, too
+                if asked:
+                    raise Stopped(asked[0]) from None
+                if not isinstance(error, Exception):
+                    raise
                 returned, failure = [], error
         for job, ended in zip(waiting, returned, strict=False):
             job.end(Ended(**ended))
@@ -282,12 +286,10 @@ class Sweep:
                 raise Stopped(number)
             asked.append(number)
             print("\nstopping: the runs save their states; a second signal ends at once", file=sys.stderr)
-            self.stop()
-            for job in waiting:
-                pid = child_that_trains(job.directory) if job.directory is not None else None
-                if pid is not None:
-                    with suppress(OSError):
-                        os.kill(pid, signal.SIGTERM)
+            if self.stop is not None:
+                self.stop()
+            else:
+                _ask_children_to_stop(waiting)
 
         before = {}
         if not self.here and threading.current_thread() is threading.main_thread():
@@ -320,6 +322,14 @@ class Sweep:
                 print(f"The table: {write_table(rows, self.runs_dir / 'sweeps', self.name)} (and .csv)")
             except (OSError, UserError) as error:
                 print(f"warning: the table was not written: {error}", file=sys.stderr)
+
+
+def _ask_children_to_stop(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        pid = child_that_trains(job.directory) if job.directory is not None else None
+        if pid is not None:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGTERM)
 
 
 def _ends(directory: Path | None) -> tuple[tuple[int, int] | None, ...]:

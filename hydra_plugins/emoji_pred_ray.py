@@ -6,6 +6,7 @@ hydra-ray-launcher 1.2.2 asks for cloudpickle < 3 where joblib's launcher brings
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from hydra.core.utils import JobReturn, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
+
+from emoji_pred.errors import STOP_SIGNALS, UserError
 
 PASSED_ON = ("EMOJI_PRED_", "HF_", "TRANSFORMERS_", "WANDB_", "HYDRA_FULL_ERROR")  # beginnings of names
 
@@ -39,8 +42,6 @@ class RayLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run all jobs; raises the first error of Ray's own, such as a worker that was killed."""
-        from emoji_pred.errors import UserError
-
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # two runs may say the same
         try:
             import ray
@@ -80,12 +81,15 @@ class RayLauncher(Launcher):
         root = str(Path(__file__).resolve().parents[1])
         variables = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
         variables["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
         ray.init(
             address=self.address,
             runtime_env={"env_vars": variables},
             include_dashboard=False if self.address is None else None,
             logging_level="warning",
         )
+        for number, handler in handlers.items():  # Ray's own end the process at once
+            signal.signal(number, handler)
 
 
 def _run(number: int, overrides: list[str], shared: Any) -> JobReturn:

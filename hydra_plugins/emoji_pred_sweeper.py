@@ -39,7 +39,7 @@ class ResumingSweeper(Sweeper):
             functools.cache(lambda group: bool(self.loader.get_group_options(group))),
         )
         here = self.config.hydra.launcher["_target_"].endswith(".BasicLauncher")
-        stop = getattr(self.launcher, "stop", lambda: None)
+        stop = getattr(self.launcher, "stop", None)
         code = Sweep(compose, self._launch, stop, CONF.parent / "train.py", here).run(batch)
         if code:
             sys.exit(code)
