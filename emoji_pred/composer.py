@@ -7,7 +7,6 @@ lists and interpolations are left to Hydra.
 
 from __future__ import annotations
 
-import copy
 import functools
 import re
 from collections.abc import Callable, Sequence
@@ -18,7 +17,8 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-PLAIN_KEY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+PLAIN_KEY = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+INTEGER = re.compile(rf"({PLAIN_KEY.pattern})=(0|-?[1-9]\d*)")
 FROM_OUTSIDE = re.compile(r"\$\{(oc\.env|home):")  # resolvers that look at no other key
 MISSING = "???"
 
@@ -52,6 +52,9 @@ class Composer:
 
     def _plain_value(self, text: str) -> tuple[list[str], Any] | None:
         """The key, split, and the value of an override that sets one plain value; else None."""
+        integer = INTEGER.fullmatch(text)
+        if integer and not self._is_group(integer[1].replace(".", "/")):
+            return integer[1].split("."), int(integer[2])  # such as a thousand seeds: not worth a parser
         override: Override = self._parse(text)
         key, value = override.key_or_group, override.value()
         if override.type != OverrideType.CHANGE or override.package is not None:
@@ -82,13 +85,16 @@ class _Template:
 
     def filled(self, settings: Sequence[tuple[list[str], Any]]) -> dict[str, Any] | None:
         """A copy with the values set; None where a key does not exist or a value is still missing."""
-        config: dict[str, Any] = copy.deepcopy(self._values)
+        config: dict[str, Any] = dict(self._values)
         missing = self._missing
         for (*path, last), value in settings:
             node: Any = config
-            for key in path:
-                node = node.get(key) if isinstance(node, dict) else None
-            if not isinstance(node, dict) or last not in node or isinstance(node[last], dict | list):
+            for key in path:  # what is not on the way is shared by all copies
+                if not isinstance(node.get(key), dict):
+                    return None
+                node[key] = dict(node[key])
+                node = node[key]
+            if last not in node or isinstance(node[last], dict | list):
                 return None
             missing += (value == MISSING) - (node[last] == MISSING)
             node[last] = value

@@ -252,8 +252,11 @@ def _are_intact(directory: Path, digests: Mapping[str, str]) -> bool:
         return False
     settled = time.time_ns() - SETTLED_SECONDS * 1_000_000_000
     if unknown and all(max(times) < settled for _, *times in stamps.values()):
-        with suppress(OSError, UserError):  # a directory that is read only
-            write_json(directory / VERIFIED, found)
+        with suppress(OSError):  # a directory that is read only
+            # Not synced, as it costs nothing to lose it.
+            temporary = directory / f"{VERIFIED}.{secrets.token_hex(8)}"
+            temporary.write_text(json.dumps(found), encoding="utf-8")
+            os.replace(temporary, directory / VERIFIED)
     return True
 
 

@@ -147,7 +147,7 @@ class Sweep:
             Stopped: a signal asked for it; what the runs had reached is saved.
             UserError: the launcher cannot be used.
         """
-        self._find(all_overrides)
+        self.find(all_overrides)
         waiting = self._waiting()
         if waiting:
             self._train(waiting)
@@ -157,7 +157,7 @@ class Sweep:
 
     # --- before anything is launched
 
-    def _find(self, all_overrides: Sequence[Sequence[str]]) -> None:
+    def find(self, all_overrides: Sequence[Sequence[str]]) -> None:
         """Name every run, find those that are finished, refuse those that are mistakes."""
         first: dict[Path, Job] = {}
         checked: set[str] = set()

@@ -26,6 +26,8 @@ BENCHES = {
     "cnn_lightning_overhead": ("cnn", "cnn_lightning_overhead"),
     "embedding_updates": ("cnn", "embedding_updates"),
     "bert_step": ("bert", "bert_step"),
+    "sweep_finding": ("sweeps", "sweep_finding"),
+    "sweep_workers": ("sweeps", "sweep_workers"),
     "cnn_quality": ("cnn", "cnn_quality"),
 }
 
