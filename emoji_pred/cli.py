@@ -183,11 +183,23 @@ def _explain(error: Exception) -> str:
     key = re.search(
         r"Could not (?:override|delete|append|add) '([^']+)'|Key '([^']+)' is not in struct", text
     )
+    if key and (key.group(1) or key.group(2)).startswith("hydra.launcher."):
+        return f"{key.group(1) or key.group(2)} belongs to another launcher; add hydra/launcher=joblib, say"
     if key:
         name, known = key.group(1) or key.group(2), _known_keys()
         if name in known:
             return f"{name} is not a setting of what is chosen here; it belongs to {' or '.join(known[name])}"
         return f"{name} is not a setting{did_you_mean(name, known)}"
+    if "INTERVAL_SWEEP" in text:
+        return (
+            "interval(...) names no values to train; list them, as in seed=1,2,3, or search: hparams_search"
+        )
+    if "expecting" in text and "input" in text:  # of Hydra's parser
+        at = re.search(r"parsing override '([^']+)'", text)
+        return (
+            f"{at.group(1) if at else 'the command line'} cannot be read: write KEY=VALUE, several values "
+            "with commas and no spaces (seed=1,2), and quote what holds other signs (\"key='a, b'\")"
+        )
     return f"the configuration cannot be read: {one_line(text)}"
 
 

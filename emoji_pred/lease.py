@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LEASE = ".lease"
 SILENCE_SECONDS = 60.0  # after which a holder on another machine is taken for dead
 HEARTBEAT_SECONDS = 20.0
+WRITING_SECONDS = 2.0  # more than a holder takes between making its lease and writing its name into it
 ASKED_EVERY_SECONDS = 1.0  # by a process that waits
 
 
@@ -70,6 +72,7 @@ def check_not_lost(lease: SoftFileLease | None, directory: Path) -> None:
 def wait_until_free(directory: Path) -> None:
     """Return when no process trains the run of a directory any more."""
     if directory.is_dir():
+        _remove_empty(directory / LEASE)
         lease = _lease(directory)
         lease.acquire(timeout=-1, poll_interval=ASKED_EVERY_SECONDS)
         lease.release()
@@ -105,6 +108,7 @@ def _lease(directory: Path) -> SoftFileLease:
 def _acquire(lease: SoftFileLease, directory: Path, wait: bool) -> None:
     from filelock import Timeout
 
+    _remove_empty(directory / LEASE)
     try:
         lease.acquire(timeout=0)
     except Timeout:
@@ -112,3 +116,15 @@ def _acquire(lease: SoftFileLease, directory: Path, wait: bool) -> None:
             raise Busy(f"{directory} is being trained by another process") from None
         print(f"{directory} is being trained by another process; waiting for it to end", flush=True)
         lease.acquire(timeout=-1, poll_interval=ASKED_EVERY_SECONDS)
+
+
+def _remove_empty(marker: Path) -> None:
+    """Remove a lease that names nobody, as a power cut leaves it: filelock would wait for its holder forever."""
+    with suppress(OSError):
+        before = marker.stat()
+        if before.st_size:
+            return
+        time.sleep(WRITING_SECONDS)
+        after = marker.stat()
+        if (after.st_size, after.st_ino, after.st_mtime_ns) == (0, before.st_ino, before.st_mtime_ns):
+            marker.unlink()

@@ -63,6 +63,11 @@ def results(directory: Path) -> list[Path]:
         (["seed=${oc.env:NO_SUCH_VARIABLE}"], ["NO_SUCH_VARIABLE"]),
         (["runs_dir=${nothing}"], ["nothing"]),
         (["~trainer"], ["trainer: field required"]),
+        (["-m", "seed=1,", "2"], ["cannot be read", "no spaces (seed=1,2)"]),
+        (["-m", "seed=1,,2"], ["seed=1,,2 cannot be read", "KEY=VALUE"]),
+        (["-m", "seed=interval(0,1)"], ["seed=1,2,3", "hparams_search"]),
+        (["-m", "hydra.launcher.n_jobs=2"], ["hydra.launcher.n_jobs", "hydra/launcher=joblib"]),
+        (["-m", "hydra/launcher=jobli"], ["hydra/launcher=jobli is not a choice", "joblib"]),
         (["~loss.name"], ["loss.name"]),
         (["~alpha._target_"], ["alpha._target_"]),
     ],
@@ -406,7 +411,8 @@ def test_a_sweep_over_several_devices_trains_each_run_once(
     assert re.search(r"seed=2 loss=focal +finished +0\.\d{4} +0\.\d{4}", ended.out)
     assert len(results(tmp_path)) == 2
     again = command("-m", *overrides, *devices, "seed=1,2")
-    assert (again.code, again.out.count("already finished"), again.out.count("epoch 1/1")) == (0, 2, 0)
+    assert (again.code, again.out.count("epoch 1/1")) == (0, 0)
+    assert "2 runs: 2 finished before, 0 to train" in again.out
     # One device finds the runs of two: devices do not change the name.
     assert "already finished" in command(*overrides, "seed=1").out
 

@@ -226,8 +226,8 @@ def test_json_shows_emoji_and_refuses_nan(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_made_names_the_setting(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="set runs_dir=DIRECTORY or EMOJI_PRED_RUNS"):
-        runs.prepare_directory(tmp_path / place, "0123")
-    assert runs.prepare_directory(tmp_path / "new" / "runs", "0123").is_dir()
+        runs.prepare_directory(tmp_path / place / "0123")
+    assert runs.prepare_directory(tmp_path / "new" / "runs" / "0123").is_dir()
 
 
 # --- predictions
@@ -310,19 +310,29 @@ def test_a_damaged_result_is_not_a_finished_run(finished: Path, content: bytes) 
     assert runs.read_finished(finished) is None
 
 
-def test_a_run_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
-    with runs.held(tmp_path):
-        child = os.fork()
-        if child == 0:
-            try:
-                with runs.held(tmp_path):
-                    os._exit(1)
-            except UserError as error:
-                os._exit(0 if "is being trained by another process" in str(error) else 2)
-        assert os.waitpid(child, 0)[1] == 0
-    with runs.held(tmp_path):  # released, and nothing is left of it
-        pass
-    assert list(tmp_path.iterdir()) == []
+def test_a_file_is_read_once_while_its_size_and_times_stay(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    digest = runs.file_digest
+    monkeypatch.setattr(runs, "file_digest", lambda path: read.append(path.name) or digest(path))
+    runs.read_finished(finished)
+    assert len(read) == 2 and not (finished / runs.VERIFIED).exists(), "too new to be trusted by its times"
+    monkeypatch.setattr(runs, "SETTLED_SECONDS", -1)  # as if time had passed
+    for known, times in (("first", 4), ("then", 4)):
+        assert runs.read_finished(finished) is not None
+        assert len(read) == times, known
+    content = bytearray((finished / runs.CHECKPOINT).read_bytes())
+    content[0] ^= 1
+    (finished / runs.CHECKPOINT).write_bytes(content)
+    os.utime(finished / runs.CHECKPOINT, (1, 1))  # set back: its entry still tells
+    assert runs.read_finished(finished) is None
+
+
+@pytest.mark.parametrize("known", ["", "[]", "{}", '{"best.ckpt": 3}', "null"])
+def test_damaged_notes_on_files_are_no_notes(finished: Path, known: str) -> None:
+    (finished / runs.VERIFIED).write_text(known)
+    assert runs.read_finished(finished) is not None
 
 
 def test_results_name_no_place_of_the_machine() -> None:

@@ -52,7 +52,7 @@ def a_result(
 
 
 def a_run(root: Path, result: dict[str, Any]) -> None:
-    directory = runs.prepare_directory(root, result["run"])
+    directory = runs.prepare_directory(root / result["run"])
     targets = np.repeat(np.arange(20), 2)
     predictions = ([f"test/{row}" for row in range(40)], targets, np.eye(20, dtype=np.float32)[targets])
     runs.write_predictions(directory / runs.PREDICTIONS, {"test": predictions})
