@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emoji_pred.errors import UserError
+from emoji_pred.runs import cannot_write
 
 if TYPE_CHECKING:
     from filelock import SoftFileLease
@@ -116,10 +117,12 @@ def _acquire(lease: SoftFileLease, directory: Path, wait: bool) -> None:
             raise Busy(f"{directory} is being trained by another process") from None
         print(f"{directory} is being trained by another process; waiting for it to end", flush=True)
         lease.acquire(timeout=-1, poll_interval=ASKED_EVERY_SECONDS)
+    except OSError as error:
+        raise cannot_write(directory, error) from error
 
 
 def _remove_empty(marker: Path) -> None:
-    """Remove a lease that names nobody, as a power cut leaves it: filelock would wait for its holder forever."""
+    """Remove a lease that names nobody, as a power cut leaves it: filelock would wait for it forever."""
     with suppress(OSError):
         before = marker.stat()
         if before.st_size:

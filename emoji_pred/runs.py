@@ -107,14 +107,19 @@ def prepare_directory(directory: Path) -> Path:
     """Create a run's directory, or raise `UserError` where nothing can be written."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        with tempfile.TemporaryFile(dir=directory) as stream:
+            stream.write(b"there is room")
     except OSError as error:
-        raise UserError(
-            f"cannot write to {directory}: {error.strerror}; set runs_dir=DIRECTORY or EMOJI_PRED_RUNS "
-            "to a directory you can write to"
-        ) from error
+        raise cannot_write(directory, error) from error
     return directory
+
+
+def cannot_write(directory: Path, error: OSError) -> UserError:
+    """What to say where nothing can be written."""
+    return UserError(
+        f"cannot write to {directory}: {error.strerror}; set runs_dir=DIRECTORY or EMOJI_PRED_RUNS "
+        "to a directory you can write to"
+    )
 
 
 @contextmanager

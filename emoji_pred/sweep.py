@@ -145,7 +145,7 @@ class Sweep:
 
         Raises:
             Stopped: a signal asked for it; what the runs had reached is saved.
-            UserError: the launcher cannot be used.
+            UserError: the launcher cannot be used, or nothing can be written.
         """
         self.find(all_overrides)
         waiting = self._waiting()
@@ -197,6 +197,8 @@ class Sweep:
 
     def _train(self, waiting: list[Job]) -> None:
         """Launch until no run waits any more."""
+        assert self.runs_dir is not None
+        runs.prepare_directory(self.runs_dir)
         shared = shared_overrides([job.overrides for job in self.jobs])
         os.environ |= {NAME: self.name, PROCESS: own_mark(), RUNS: str(len(waiting))}
         os.environ[SHARED] = json.dumps(sorted(shared))
@@ -228,7 +230,7 @@ class Sweep:
             except BaseException as error:  # workers that a signal caught before they could handle it, too
                 if asked:
                     raise Stopped(asked[0]) from None
-                if not isinstance(error, Exception):
+                if self.here or not isinstance(error, Exception):
                     raise
                 returned, failure = [], error
         for job, ended in zip(waiting, returned, strict=False):

@@ -72,7 +72,7 @@ class Launcher:
 def swept(
     composed: Callable[[Sequence[str]], dict[str, Any]], launcher: Any, all_overrides: list[list[str]]
 ) -> tuple[int, Sweep]:
-    one = Sweep(composed, launcher, None, REPOSITORY / "train.py")
+    one = Sweep(composed, launcher, None, REPOSITORY / "train.py", here=False)
     return one.run(all_overrides), one
 
 
