@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from emoji_pred.errors import MISTAKE, RunFailed, Stopped, UserError, did_you_mean
 from emoji_pred.process import prepare_process
+from emoji_pred.signals import stop_request
 
 if TYPE_CHECKING:
     from emoji_pred.run import RunResult
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 OmegaConf.register_new_resolver("home", lambda path: str(Path(path).expanduser()), replace=True)
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-FAILURE, INTERRUPTED = 1, 130  # exit codes, beside MISTAKE
+FAILURE = 1  # exit code, beside MISTAKE
 
 
 @dataclass
@@ -57,6 +58,23 @@ class _Session:
 _session = _Session()
 
 
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """From here on Ctrl-C, SIGTERM and SIGUSR1 end the command with one line and the shell's exit code."""
+    stop_request.take_over()
+    try:
+        yield
+    except Stopped as stopped:
+        stop_request.ending = True
+        if int(os.environ.get("LOCAL_RANK", 0)):
+            # Lightning would take another code of a helper for a crash, and kill the first process.
+            sys.exit(0)
+        name = signal.Signals(stopped.signal_number).name
+        print(f"\nstopped by {name}; the same command continues", file=sys.stderr)
+        sys.exit(128 + stopped.signal_number)
+
+
+@_ended_by_signals()
 def main() -> None:
     """Run the command line; ends with code 0, 2 for a user's mistake, 1 for a failed run, 130 for Ctrl-C."""
     prepare_process()
@@ -79,16 +97,6 @@ def main() -> None:
             raise
         place = error.filename or "the settings of the sweep, in the directory of the runs"
         _fail(f"cannot write {place}: {error.strerror}; set runs_dir=DIRECTORY or EMOJI_PRED_RUNS")
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except Stopped as stopped:
-        if int(os.environ.get("LOCAL_RANK", 0)):
-            # Lightning would take another code of a helper for a crash, and kill the first process.
-            sys.exit(0)
-        name = signal.Signals(stopped.signal_number).name
-        print(f"\nstopped by {name}; the same command continues", file=sys.stderr)
-        sys.exit(128 + stopped.signal_number)
     if _session.jobs:
         _finish()
 

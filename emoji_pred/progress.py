@@ -60,7 +60,8 @@ class EpochLines(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Say where a run goes on that was interrupted."""
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready / float(trainer.num_training_batches)
+        given = trainer.fit_loop.epoch_loop.batch_progress.current.ready if trainer.fit_loop.restarting else 0
+        done = given / float(trainer.num_training_batches)  # 0 between two epochs
         self._before = trainer.current_epoch + done
         if self._before and trainer.is_global_zero:
             epochs = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"

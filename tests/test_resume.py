@@ -287,12 +287,3 @@ def test_a_signal_stops_a_run_that_then_continues(
     for key in ("curves", "validation", "test"):
         same(found[key], expected[key], key)
     assert found["files"][runs.PREDICTIONS] == expected["files"][runs.PREDICTIONS]
-
-
-def test_a_second_signal_ends_at_once() -> None:
-    request = resume.StopRequest()
-    request.ask(signal.SIGINT)
-    assert request.signal_number == signal.SIGINT
-    with pytest.raises(Stopped) as stopped:
-        request.ask(signal.SIGTERM)
-    assert stopped.value.signal_number == signal.SIGTERM
