@@ -116,8 +116,10 @@ class EpochLines(Callback):
         return silent and not self._above_bar and trainer.is_global_zero
 
     def _remaining(self, done: float, total: float) -> str:
-        seconds_each = (time.monotonic() - self._started) / (done - self._before)
-        return duration(seconds_each * (total - done))
+        here = done - self._before
+        if not here:  # continued in the validation of an epoch: nothing was trained here yet
+            return "?"
+        return duration((time.monotonic() - self._started) / here * (total - done))
 
     def _say(self, line: str) -> None:
         self._spoke = time.monotonic()

@@ -71,19 +71,21 @@ class SaveState(Checkpoint):
         self._epoch_ended = False  # the state to restore, or to save, lies between two epochs
         self._before_validation: Mapping[str, Any] = {}  # the random generators
 
-    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Between two epochs: the generators as they stood before the next epoch's loader draws from them."""
-        if self._epoch_ended:
-            self._restore()
-
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Start the clocks, take the signals back from Lightning, and restore the generators in an epoch.
+        """Start the clocks, take the signals back from Lightning, and restore the random generators.
 
         Lightning's handler of SIGTERM ends helper processes at once, and talks to them from inside itself.
         """
         self.request.take_over()
         self._saved = self._started = time.monotonic()
-        self._restore()
+        if self._to_restore is not None:
+            _restore_generators(self._to_restore)
+            self._to_restore = None
+            loader: Any = trainer.train_dataloader
+            if self._epoch_ended:
+                iter(loader)  # an epoch begins with a draw from torch's generator
+        self._epoch_ended = False
+        self._before_validation = _generators()  # if the validation comes next
 
     def on_predict_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Take the signals back from Lightning here too."""
@@ -164,13 +166,6 @@ class SaveState(Checkpoint):
         self._epoch_ended = state.get("epoch_ended", False)
         trainer.should_stop = state.get("should_stop", False)
 
-    def _restore(self) -> None:
-        """The random generators as they stood, once."""
-        if self._to_restore is not None:
-            _restore_generators(self._to_restore)
-        self._before_validation = _generators()  # which may be what comes next
-        self._to_restore, self._epoch_ended = None, False
-
     def _is_due(self, trainer: pl.Trainer) -> bool:
         by_steps = self.every_steps is not None and trainer.global_step % self.every_steps == 0
         minutes = (time.monotonic() - self._saved) / 60
@@ -203,8 +198,7 @@ class SaveState(Checkpoint):
                 _link(self.best, _best_beside(target))
             os.replace(written, target)
             runs.sync_directory(self.directory)
-            for old in _states(self.directory)[GENERATIONS:]:
-                remove_state(old)
+            _remove_all_but(target)
         self._saved = time.monotonic()
 
 
@@ -246,16 +240,24 @@ def remove_states(directory: Path) -> None:
             path.unlink()
 
 
-def remove_state(state: Path) -> None:
-    """Remove a state and the link to its best checkpoint."""
-    for path in (state, _best_beside(state)):
-        with suppress(OSError):
-            path.unlink()
+def _remove_all_but(newest: Path) -> None:
+    """Keep a state and those of earlier steps before it; one of a later step was damaged, and passed over."""
+    states = _states(newest.parent)
+    kept = [newest, *(state for state in states if _step(state) < _step(newest))][:GENERATIONS]
+    for state in states:
+        if state not in kept:
+            for path in (state, _best_beside(state)):
+                with suppress(OSError):
+                    path.unlink()
 
 
 def _states(directory: Path) -> list[Path]:
     """All states, the newest first."""
     return sorted(directory.glob("state-*.ckpt"), reverse=True)
+
+
+def _step(state: Path) -> int:
+    return int(state.name.split("-")[1])
 
 
 def _best_beside(state: Path) -> Path:
