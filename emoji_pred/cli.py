@@ -61,7 +61,7 @@ _session = _Session()
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
     """From here on Ctrl-C, SIGTERM and SIGUSR1 end the command with one line and the shell's exit code."""
-    stop_request.take_over()
+    stop_request.begin_command()
     try:
         yield
     except Stopped as stopped:

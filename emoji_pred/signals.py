@@ -6,8 +6,11 @@ signals over when it starts; training and the writing of results put the end off
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,6 +51,21 @@ class StopRequest:
         if again or not self._put_off:
             raise Stopped(number)
 
+    def begin_command(self) -> None:
+        """Handle the signals until the process ends; what it does after its last line cannot be stopped."""
+        self.take_over()
+        sys.unraisablehook = self._ask_again
+        atexit.register(_ignore_signals)  # first registered, last called
+
+    def _ask_again(self, unraisable: Any) -> None:
+        """Python swallows what is raised in a finalizer, with a trace: ask once more, a moment later."""
+        if not isinstance(unraisable.exc_value, Stopped):
+            sys.__unraisablehook__(unraisable)
+            return
+        self.signal_number = 0
+        main, number = threading.main_thread().ident, unraisable.exc_value.signal_number
+        threading.Timer(0.01, signal.pthread_kill, [main, number]).start()
+
     def take_over(self) -> dict[int, Any]:
         """Handle the signals from here on; returns the handlers before. Only a main thread can."""
         before: dict[int, Any] = {}
@@ -77,6 +95,12 @@ class StopRequest:
                 signal.signal(number, handler)
         if self.signal_number and not outer:
             raise Stopped(self.signal_number)
+
+
+def _ignore_signals() -> None:
+    for number in STOP_SIGNALS:
+        with suppress(ValueError):
+            signal.signal(number, signal.SIG_IGN)
 
 
 stop_request = StopRequest()

@@ -145,6 +145,7 @@ class settings_restored:
     def __enter__(self) -> None:
         import torch
 
+        self.unraisable = sys.unraisablehook
         self.handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
         self.deterministic = torch.are_deterministic_algorithms_enabled()
         self.threads = torch.get_num_threads()
@@ -155,6 +156,7 @@ class settings_restored:
         torch.use_deterministic_algorithms(self.deterministic)
         torch.set_num_threads(self.threads)
         torch.set_flush_denormal(False)
+        sys.unraisablehook = self.unraisable
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
 

@@ -7,6 +7,7 @@ import pkgutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,23 @@ def test_before_the_first_step(
     again = command(*quick("ffn"))
     assert (again.code, again.err) == (0, "")
     same_predictions(tmp_path / "runs", train(*quick("ffn")).directory)
+
+
+def test_in_a_finalizer_which_swallows_errors(
+    command: Command, quick: Quick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dying:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            len("a call, at which Python runs the handler")
+
+    def loading(_: Any) -> None:
+        Dying()
+        time.sleep(120)
+        raise AssertionError("went on")
+
+    monkeypatch.setattr("emoji_pred.run._load_corpus", loading)
+    is_stopped(command(*quick("ffn")), signal.SIGTERM)
 
 
 def same_predictions(runs_dir: Path, directory: Path) -> None:
