@@ -95,6 +95,8 @@ def main() -> None:
     except OSError as error:  # Hydra makes the directory of a sweep
         if debugging:
             raise
+        if not _stands_somewhere():
+            _fail("the directory that the command was started in was removed; start it in another one")
         place = error.filename or "the settings of the sweep, in the directory of the runs"
         _fail(f"cannot write {place}: {error.strerror}; set runs_dir=DIRECTORY or EMOJI_PRED_RUNS")
     if _session.jobs:
@@ -187,6 +189,14 @@ def _row(job: _Job) -> dict[str, Any]:
     if job.outcome is None:
         return {"status": "failed", "error": job.error, "overrides": job.overrides}
     return {**job.outcome.result, "overrides": job.overrides, "directory": str(job.outcome.directory)}
+
+
+def _stands_somewhere() -> bool:
+    """The working directory is there; Hydra asks for it before each run."""
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
 
 
 def _fail(message: str) -> None:
