@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY, Ended
 
-from emoji_pred import runs, signals
+from emoji_pred import resume, runs, signals
 from emoji_pred.errors import Stopped
 from emoji_pred.signals import StopRequest
 
@@ -216,22 +216,63 @@ def test_between_two_runs_of_a_sweep(
     assert len(list((tmp_path / "runs").rglob(runs.RESULT))) == 2
 
 
-@pytest.mark.parametrize("number", CODES)
-def test_a_process_ends_so_while_it_loads(quick: Quick, tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("place", ["torch:save", "emoji_pred.runs:file_digest", "emoji_pred.resume:_link"])
+def test_a_second_signal_in_the_midst_of_a_save_leaves_the_state_before(
+    command: Command,
+    quick: Quick,
+    train: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    original, saves = pkgutil.resolve_name(place), []
+    save = resume.SaveState._save
+
+    def counted(self: Any, trainer: Any) -> None:
+        saves.append(trainer.global_step)
+        save(self, trainer)
+
+    def twice(*arguments: Any) -> Any:
+        result = original(*arguments)
+        if len(saves) == 3:  # in the midst of the third
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+            raise AssertionError("not at once")
+        return result
+
+    overrides = quick("cnn", "model.max_epochs=3", "model.network.dropout=0.5", "trainer.save_steps=5")
+    with monkeypatch.context() as patched:
+        patched.setattr(signals, "TWICE_SECONDS", 0)
+        patched.setattr(resume.SaveState, "_save", counted)
+        patched.setattr(place.replace(":", "."), twice)
+        is_stopped(command(*overrides), signal.SIGINT)
+    assert saves == [5, 10, 15]
+    assert [name[:16] for name in files_of(tmp_path) if name.endswith(".ckpt") and "state-" in name] == [
+        "state-000000005-",
+        "state-000000010-",
+    ]
+    again = command(*overrides)
+    assert (again.code, again.err) == (0, "")
+    directory = train(*overrides).directory
+    same_predictions(tmp_path / "runs", directory)
+    assert files_of(tmp_path / "runs") == sorted([runs.CHECKPOINT, runs.PREDICTIONS, runs.RESULT])
+
+
+def test_a_process_ends_so_while_it_loads(quick: Quick, tmp_path: Path) -> None:
     """Up to the end of the process: nothing that runs at exit changes the code or says more."""
     script = tmp_path / "train.py"
     script.write_text(
         "import os, sys; from emoji_pred import cli, run\n"
-        "run._load_corpus = lambda config: os.kill(os.getpid(), int(os.environ['NUMBER']))\n"
+        "run._load_corpus = lambda config: os.kill(os.getpid(), 15)\n"
         "cli.main()\n"
     )
     done = subprocess.run(
         [sys.executable, str(script), *quick("ffn"), f"runs_dir={tmp_path}/runs"],
-        env={**os.environ, "NUMBER": str(int(number)), "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=False,
     )
-    is_stopped(Ended(done.returncode, done.stdout, done.stderr), number)
+    is_stopped(Ended(done.returncode, done.stdout, done.stderr), signal.SIGTERM)
     assert files_of(tmp_path / "runs") == []
