@@ -148,8 +148,10 @@ class Batches(pl.LightningDataModule):
         self._given_before = 0
 
     def state_dict(self) -> dict[str, int]:
-        """The place in the epoch, stored with a checkpoint."""
-        return {"given": self._training.given if self._training is not None else 0}
+        """The place in the epoch, stored with a checkpoint; after the last batch, the start of the next."""
+        if self._training is None or self.trainer is None:
+            return {"given": 0}
+        return {"given": self._training.given % int(self.trainer.num_training_batches)}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Begin the first epoch at the place stored."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,8 @@ from emoji_pred.errors import Diverged
 from emoji_pred.metrics import evaluate_predicted, predicted_of
 
 Batch = Mapping[str, Tensor]
-WATCHED_STEPS = 25  # after so many the losses are looked at
+WATCHED_STEPS = 25  # batches after which their losses are looked at
+SHOWN_ROWS = 8  # of a batch whose loss is no number
 
 
 class Classifier(pl.LightningModule):
@@ -28,6 +30,7 @@ class Classifier(pl.LightningModule):
         make_optimizer: called with the network once the device is known.
         make_scheduler: called with the optimizer and the number of its steps; None keeps the rate constant.
         checkpoint_extras: plain values stored in every checkpoint, so that it can be used on its own.
+        row_ids: of the splits `train` and `validation`, for errors; their positions where they are not given.
     """
 
     def __init__(
@@ -38,15 +41,17 @@ class Classifier(pl.LightningModule):
         make_optimizer: Callable[[nn.Module], Optimizer],
         make_scheduler: Callable[[Optimizer, int], LRScheduler] | None,
         checkpoint_extras: Mapping[str, Any],
+        row_ids: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
         self.network, self.loss, self.task = network, loss, task
         self.make_optimizer, self.make_scheduler = make_optimizer, make_scheduler
-        self.checkpoint_extras = dict(checkpoint_extras)
+        self.checkpoint_extras, self.row_ids = dict(checkpoint_extras), row_ids or {}
         self.curves: list[dict[str, float]] = []
         self._steps: list[tuple[Tensor, Tensor, Tensor]] = []
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._rows: list[Tensor] = []  # of the steps whose losses were not looked at yet
+        # Rows and learning rate of the batches whose losses were not looked at yet.
+        self._unseen: list[tuple[Tensor, float]] = []
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Raw logits (B, C)."""
@@ -77,11 +82,11 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Forget the steps of the epoch before."""
         self._steps.clear()
-        self._rows.clear()
+        self._unseen.clear()
 
     def on_validation_start(self) -> None:
         """The steps since the last look, before their figures are counted."""
-        self._check_losses()
+        self.check_losses()
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The mean loss of a batch; loss and predictions stay on the device, without a transfer a step."""
@@ -89,9 +94,9 @@ class Classifier(pl.LightningModule):
         logits = self(batch["input_ids"], batch["attention_mask"])
         loss = self.loss(logits, targets)
         self._steps.append((loss.detach(), targets, predicted_of(logits.detach(), self.task)))
-        self._rows.append(batch["rows"])
-        if len(self._rows) == WATCHED_STEPS:
-            self._check_losses()
+        self._unseen.append((batch["rows"], self._learning_rate()))
+        if len(self._unseen) == WATCHED_STEPS:
+            self.check_losses()
         if self.trainer.world_size > 1:
             # The mean of the devices' gradients is that of the whole batch only if each counts by its share.
             normaliser = self._normaliser(targets)
@@ -100,14 +105,14 @@ class Classifier(pl.LightningModule):
             loss = loss * normaliser * self.trainer.world_size / total
         return loss
 
-    def _check_losses(self) -> None:
-        """Stop where a loss of the last steps is no number; asked seldom, as the answer waits for a GPU.
+    def check_losses(self) -> None:
+        """Stop where a loss of the last batches is no number; asked seldom, as the answer waits for a GPU.
 
         Raises:
-            Diverged: with the step, the learning rate and the rows of the batch.
+            Diverged: with the batch, the optimizer step, the learning rate and the rows of the batch.
         """
-        rows, self._rows = self._rows, []
-        losses = torch.stack([step[0] for step in self._steps[-len(rows) :]]) if rows else torch.zeros(0)
+        unseen, self._unseen = self._unseen, []
+        losses = torch.stack([step[0] for step in self._steps[-len(unseen) :]]) if unseen else torch.zeros(0)
         wrong = (~losses.isfinite()).nonzero()
         if self.trainer.world_size > 1:  # all devices stop together, or the others would wait forever
             anywhere = torch.tensor(len(wrong), device=self.device)
@@ -116,25 +121,53 @@ class Classifier(pl.LightningModule):
                 raise Diverged("the loss on another device is no number: training diverged")
         if len(wrong):
             first = int(wrong[0])
-            step = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1 - len(rows) + first
-            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-            shown = ", ".join(map(str, rows[first].tolist()[:8]))
+            rows, rate = unseen[first]
+            before = len(self._steps) - len(unseen) + first  # batches of this epoch
+            step = self._optimizer_step(before)
+            batch = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1 - len(unseen) + first
             raise Diverged(
-                f"training diverged: the loss of batch {step} (from 0) is {float(losses[first])}, at "
-                f"learning rate {rate:g}; its training rows are {shown}, ...; lower model.optimizer.lr or "
-                "set model.gradient_clip"
+                f"training diverged: the loss of batch {batch} (from 0), of optimizer step {step}, is "
+                f"{float(losses[first])}, at learning rate {rate:g}; its training rows are "
+                f"{self._names('train', rows)}; lower model.optimizer.lr or set model.gradient_clip"
             )
+
+    def _optimizer_step(self, batch: int) -> int:
+        """The optimizer step, from 0 over all epochs, that takes the gradients of a batch of this epoch."""
+        accumulated, batches = self.trainer.accumulate_grad_batches, int(self.trainer.num_training_batches)
+        return self.current_epoch * -(-batches // accumulated) + batch // accumulated
+
+    def _learning_rate(self) -> float:
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def _names(self, split: str, rows: Tensor) -> str:
+        """The ids of the first rows of a batch."""
+        ids = self.row_ids.get(split)
+        named = [ids[row] if ids else str(row) for row in rows.tolist()]
+        return ", ".join(named[:SHOWN_ROWS]) + (", ..." if len(named) > SHOWN_ROWS else "")
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Keep the logits; the metrics are computed once over the whole split."""
         self._collect(batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Loss and metrics of the whole validation split, logged with the epoch's training loss."""
-        _, logits, targets = self._collected()
+        """Loss and metrics of the whole validation split, logged with the epoch's training loss.
+
+        Raises:
+            Diverged: the loss is no number.
+        """
+        rows, logits, targets = self._collected()
+        loss = self.mean_loss(logits, targets)
+        if not math.isfinite(loss):
+            wrong = rows[~logits.isfinite().all(dim=1)]
+            raise Diverged(
+                f"training diverged: after {self.global_step} optimizer steps the validation loss is {loss}, "
+                f"at learning rate {self._learning_rate():g}; validation rows whose logits are no numbers: "
+                f"{self._names('validation', wrong) or 'none'}; lower model.optimizer.lr or set "
+                "model.gradient_clip"
+            )
         watched = evaluate_predicted(predicted_of(logits, self.task), targets, self.task, logits.shape[1])
         figures = {
-            "val/loss": self.mean_loss(logits, targets),
+            "val/loss": loss,
             "val/accuracy": watched["accuracy"],
             "val/macro_f1": watched["macro_f1"],
         }

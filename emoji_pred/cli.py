@@ -23,21 +23,38 @@ from omegaconf.errors import OmegaConfBaseException
 from emoji_pred.errors import FAILED, MISTAKE, RunFailed, Stopped, UserError, did_you_mean, one_line
 from emoji_pred.lease import Busy
 from emoji_pred.process import prepare_process
+from emoji_pred.signals import stop_request
 
 if TYPE_CHECKING:
     from emoji_pred.run import RunResult
+    from emoji_pred.sweep import Ended
 
 # `~` in a directory: Hydra itself would make a folder of that name.
 OmegaConf.register_new_resolver("home", lambda path: str(Path(path).expanduser()), replace=True)
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
-INTERRUPTED = 130  # exit code of Ctrl-C
 
 _outcomes: list[RunResult | None] = []  # of a command without -m: one
 _codes: list[int] = []
-_stopped: list[Any] = []
 
 
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """From here on Ctrl-C, SIGTERM and SIGUSR1 end the command with one line and the shell's exit code."""
+    stop_request.begin_command()
+    try:
+        yield
+    except Stopped as stopped:
+        stop_request.ending = True
+        if int(os.environ.get("LOCAL_RANK", 0)):
+            # Lightning would take another code of a helper for a crash, and kill the first process.
+            sys.exit(0)
+        name = signal.Signals(stopped.signal_number).name
+        print(f"\nstopped by {name}; the same command continues", file=sys.stderr)
+        sys.exit(128 + stopped.signal_number)
+
+
+@_ended_by_signals()
 def main() -> None:
     """Run the command line; ends with code 0, 2 for a user's mistake, 1 for a failed run, 130 for Ctrl-C."""
     prepare_process()
@@ -58,25 +75,11 @@ def main() -> None:
     except OSError as error:  # Hydra makes the directory of a sweep
         if debugging:
             raise
+        if not _stands_somewhere():
+            _fail("the directory that the command was started in was removed; start it in another one")
         place = error.filename or "the settings of the sweep, in the directory of the runs"
         _fail(f"cannot write {place}: {error.strerror}; set runs_dir=DIRECTORY or EMOJI_PRED_RUNS")
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except Stopped as stopped:
-        if int(os.environ.get("LOCAL_RANK", 0)):
-            # Lightning would take another code of a helper for a crash, and kill the first process.
-            sys.exit(0)
-        name = signal.Signals(stopped.signal_number).name
-        print(f"\nstopped by {name}; the same command continues", file=sys.stderr)
-        sys.exit(128 + stopped.signal_number)
-    for outcome in _outcomes:
-        if outcome is not None:
-            from emoji_pred.summary import print_summary
-
-            print_summary(outcome.result, outcome.directory)
-    if any(_codes):
-        sys.exit(max(_codes))
+    _finish()
 
 
 @contextmanager
@@ -99,13 +102,24 @@ def train(config: DictConfig) -> dict[str, Any]:
     Returns:
         For the sweep, the fields of `sweep.Ended`.
     """
-    from emoji_pred.sweep import PROCESS, Ended, announcement, own_mark
+    from emoji_pred.sweep import Ended, is_worker
+
+    sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
+    if not sweeping or not is_worker():
+        return vars(_train(config, sweeping))
+    try:
+        with stop_request.for_a_while():
+            return vars(_train(config, sweeping))
+    except Stopped as stopped:
+        return vars(Ended("stopped", code=128 + stopped.signal_number))
+
+
+def _train(config: DictConfig, sweeping: bool) -> Ended:
+    """Train, print what went wrong, tell how it ended."""
+    from emoji_pred.sweep import Ended, announcement
 
     warnings.formatwarning = _format_warning
-    if _stopped:
-        return vars(_stopped[0])
     hydra_config = HydraConfig.get()
-    sweeping = hydra_config.mode == RunMode.MULTIRUN
     # Unresolved: an override may hold an interpolation of its own, `data_dir=${runs_dir}/data`.
     typed: Any = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)
     if sweeping:
@@ -125,17 +139,12 @@ def train(config: DictConfig) -> dict[str, Any]:
     except Exception as error:
         ended = Ended("failed", f"{type(error).__name__}: {error}".splitlines()[0], FAILED)
         traceback.print_exc()
-    except Stopped as stopped:
-        if not sweeping or os.environ.get(PROCESS) == own_mark():
-            raise
-        ended = Ended("stopped", code=128 + stopped.signal_number)
-        _stopped.append(ended)  # a worker that was told to stop begins no other run
     if ended.error is not None:
         print(f"error: {ended.error}", file=sys.stderr)
     if not sweeping:
         _outcomes.append(outcome)
         _codes.append(ended.code)
-    return vars(ended)
+    return ended
 
 
 def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult:
@@ -155,6 +164,24 @@ def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult:
     if outcome.found and not sweeping:
         print(f"already finished: {outcome.directory} (force=true trains again)")
     return outcome
+
+
+def _finish() -> None:
+    """Show the run of a command without -m; a sweep has shown its own."""
+    from emoji_pred.summary import print_summary
+
+    for outcome in filter(None, _outcomes):
+        print_summary(outcome.result, outcome.directory)
+    if any(_codes):
+        sys.exit(max(_codes))
+
+
+def _stands_somewhere() -> bool:
+    """The working directory is there; Hydra asks for it before each run."""
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
 
 
 def _fail(message: str) -> None:

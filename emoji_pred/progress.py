@@ -60,7 +60,8 @@ class EpochLines(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Say where a run goes on that was interrupted."""
-        done = trainer.fit_loop.epoch_loop.batch_progress.current.ready / float(trainer.num_training_batches)
+        given = trainer.fit_loop.epoch_loop.batch_progress.current.ready if trainer.fit_loop.restarting else 0
+        done = given / float(trainer.num_training_batches)  # 0 between two epochs
         self._before = trainer.current_epoch + done
         if self._before and trainer.is_global_zero:
             epochs = f"{trainer.current_epoch + 1}/{trainer.max_epochs}"
@@ -115,8 +116,10 @@ class EpochLines(Callback):
         return silent and not self._above_bar and trainer.is_global_zero
 
     def _remaining(self, done: float, total: float) -> str:
-        seconds_each = (time.monotonic() - self._started) / (done - self._before)
-        return duration(seconds_each * (total - done))
+        here = done - self._before
+        if not here:  # continued in the validation of an epoch: nothing was trained here yet
+            return "?"
+        return duration((time.monotonic() - self._started) / here * (total - done))
 
     def _say(self, line: str) -> None:
         self._spoke = time.monotonic()

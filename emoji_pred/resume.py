@@ -2,9 +2,13 @@
 
 While a run trains, its directory holds `state-<step>-<digest>.ckpt`: Lightning's whole checkpoint (weights,
 optimizer, schedule, loops, callbacks), and what Lightning leaves out: the states of the random generators and
-the figures of the epoch so far, of every process. The place in the epoch is that of the batches
-(`batches.Batches`). The two newest states are kept; one whose content does not have its digest is not
-used. Beside each lies a link to the best checkpoint of that moment.
+the figures of the epoch so far, of every process, and that early stopping has ended training. The place in
+the epoch is that of the batches (`batches.Batches`). The two newest states are kept; one whose content does
+not have its digest is not used. Beside each lies a link to the best checkpoint of that moment.
+
+A state is saved after a step, after an epoch (validated, its checkpoint selected, early stopping counted), or
+in the midst of a validation that a signal ends: that one is begun again. The last state of training is always
+saved, so that a run which is stopped while it is evaluated trains nothing again.
 """
 
 from __future__ import annotations
@@ -13,21 +17,22 @@ import os
 import random
 import re
 import shutil
-import signal
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import Checkpoint
 
 from emoji_pred import runs
 from emoji_pred.classifier import Classifier, of_all_devices
-from emoji_pred.errors import STOP_SIGNALS, Stopped, UserError
+from emoji_pred.errors import Stopped, UserError
+from emoji_pred.signals import StopRequest
 
 GENERATIONS = 2  # states kept
 DIGEST = 16  # hexadecimal digits of a state's SHA-256 in its name
@@ -35,50 +40,16 @@ _NAME = re.compile(r"state-(\d+)-([0-9a-f]{16})\.ckpt")
 KEY = "emoji_pred_state"  # of what this module adds to Lightning's checkpoint
 
 
-class StopRequest:
-    """Asked by SIGINT, SIGTERM or SIGUSR1 to stop at the next step; a second signal ends at once.
+class SaveState(Checkpoint):
+    """Saves the state of training every so often, at its end, and when a signal asked to stop.
 
-    Attributes:
-        signal_number: of the signal that asked; 0 while none did.
-    """
-
-    def __init__(self) -> None:
-        self.signal_number = 0
-
-    def ask(self, number: int, _: Any = None) -> None:
-        """Handle a signal."""
-        if self.signal_number:
-            raise Stopped(number)
-        self.signal_number = number
-
-    def take_over(self) -> dict[int, Any]:
-        """Handle the signals from here on; returns the handlers before. Only a main thread can."""
-        before: dict[int, Any] = {}
-        for number in STOP_SIGNALS:
-            with suppress(ValueError):
-                before[number] = signal.signal(number, self.ask)
-        return before
-
-
-@contextmanager
-def stop_at_a_step() -> Iterator[StopRequest]:
-    """While training: signals set the request that `SaveState` looks at after each step."""
-    request = StopRequest()
-    before = request.take_over()
-    try:
-        yield request
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class SaveState(pl.Callback):
-    """Saves the state of training every so often, and when a signal asked to stop.
+    Lightning calls its checkpoint callbacks last, in the order given: what the best checkpoint and early
+    stopping know of an epoch is in the state.
 
     Args:
         directory: of the run.
         best: file of the best checkpoint.
-        request: of `stop_at_a_step`.
+        request: of the signals, put off while training.
         every_minutes: how often, by the clock; None: not by the clock.
         every_steps: how often, by optimizer steps; None: not by steps.
     """
@@ -97,61 +68,73 @@ class SaveState(pl.Callback):
         self.interruptions = 0
         self._saved = self._started = time.monotonic()
         self._to_restore: Mapping[str, Any] | None = None
+        self._epoch_ended = False  # the state to restore, or to save, lies between two epochs
+        self._before_validation: Mapping[str, Any] = {}  # the random generators
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Start the clocks, and take the signals back from Lightning.
+        """Start the clocks, take the signals back from Lightning, and restore the random generators.
 
-        Its handler of SIGTERM ends helper processes at once, and talks to them from inside the handler.
+        Lightning's handler of SIGTERM ends helper processes at once, and talks to them from inside itself.
         """
         self.request.take_over()
         self._saved = self._started = time.monotonic()
+        if self._to_restore is not None:
+            _restore_generators(self._to_restore)
+            self._to_restore = None
+            loader: Any = trainer.train_dataloader
+            if self._epoch_ended:
+                iter(loader)  # an epoch begins with a draw from torch's generator
+        self._epoch_ended = False
+        self._before_validation = _generators()  # if the validation comes next
 
     def on_predict_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Take the signals back from Lightning here too."""
         self.request.take_over()
 
-    def on_train_batch_start(
-        self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Before the first step of a continued run: the random generators as they stood."""
-        if self._to_restore is not None:
-            _restore_generators(self._to_restore)
-            self._to_restore = None
-
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save if it is time to, and stop if that was asked for."""
-        # Lightning would take a state saved after the last batch for that of a validated epoch; and gradients
-        # that wait for more batches are in no checkpoint.
-        whole = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
-        if not whole or batch_idx + 1 >= trainer.num_training_batches:
-            return
-        due, number = self._agreed(trainer, self._is_due(trainer), self.request.signal_number)
-        if due or number:
-            self._save(trainer)
-        if number:
-            raise Stopped(number)
+        if batch_idx + 1 >= trainer.num_training_batches:
+            # Lightning would take a state saved here for that of a validated epoch: the validation is next.
+            self._before_validation = _generators()
+        elif (batch_idx + 1) % trainer.accumulate_grad_batches == 0:  # else gradients wait, in no checkpoint
+            self._save_or_stop(trainer, self._is_due(trainer))
 
     def on_validation_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
-        """Stop if that was asked for: the state was saved before the validation."""
-        self._stop_if_asked(trainer)
+        """Stop if that was asked for; the validation is done again."""
+        self._save_or_stop(trainer, due=False)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Save if it is time to or training has ended, and stop if that was asked for."""
+        last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        self._epoch_ended = True
+        self._save_or_stop(trainer, last or self._is_due(trainer))
+        self._epoch_ended = False
 
     def on_predict_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
-        """Stop if that was asked for: the state was saved while training."""
-        self._stop_if_asked(trainer)
+        """Stop if that was asked for: the state was saved at the end of training."""
+        number = self._agreed(trainer, False, self.request.signal_number)[1]
+        if number:
+            raise Stopped(number)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Add the generators and the figures of the epoch so far, of every process."""
         assert isinstance(module, Classifier)
-        own = {**_generators(), "progress": module.progress()}
+        generators = _generators()
+        if trainer.validating:
+            generators = dict(self._before_validation)
+            _begin_validation_again(checkpoint["loops"]["fit_loop"])
+        own = {**generators, "progress": module.progress()}
         checkpoint[KEY] = {
             "identity_version": runs.IDENTITY_VERSION,
             "processes": of_all_devices([own]),
             "seconds": self.seconds_before + time.monotonic() - self._started,
             "interruptions": self.interruptions + 1,
+            "epoch_ended": self._epoch_ended,
+            "should_stop": trainer.should_stop,
         }
 
     def on_load_checkpoint(
@@ -179,6 +162,9 @@ class SaveState(pl.Callback):
             own = own if trainer.global_rank == 0 else {"progress": Classifier.merged([])}
         module.take_up(own["progress"])
         self.seconds_before, self.interruptions = state["seconds"], state["interruptions"]
+        # A state of an earlier version was saved inside an epoch.
+        self._epoch_ended = state.get("epoch_ended", False)
+        trainer.should_stop = state.get("should_stop", False)
 
     def _is_due(self, trainer: pl.Trainer) -> bool:
         by_steps = self.every_steps is not None and trainer.global_step % self.every_steps == 0
@@ -193,12 +179,16 @@ class SaveState(pl.Callback):
         torch.distributed.all_reduce(wanted, torch.distributed.ReduceOp.MAX)
         return bool(wanted[0]), int(wanted[1])
 
-    def _stop_if_asked(self, trainer: pl.Trainer) -> None:
-        _, number = self._agreed(trainer, False, self.request.signal_number)
+    def _save_or_stop(self, trainer: pl.Trainer, due: bool) -> None:
+        due, number = self._agreed(trainer, due, self.request.signal_number)
+        if due or number:
+            self._save(trainer)
         if number:
             raise Stopped(number)
 
     def _save(self, trainer: pl.Trainer) -> None:
+        assert isinstance(trainer.lightning_module, Classifier)
+        trainer.lightning_module.check_losses()  # nothing continues from where a run has diverged
         written = self.directory / "state.new"
         trainer.save_checkpoint(written)
         if trainer.is_global_zero:
@@ -207,9 +197,18 @@ class SaveState(pl.Callback):
             if self.best.is_file():
                 _link(self.best, _best_beside(target))
             os.replace(written, target)
-            for old in _states(self.directory)[GENERATIONS:]:
-                remove_state(old)
+            runs.sync_directory(self.directory)
+            _remove_all_but(target)
         self._saved = time.monotonic()
+
+
+def _begin_validation_again(loops: dict[str, Any]) -> None:
+    """Let the checkpoint of Lightning's loops say that the first batch of the validation has just begun."""
+    progress = loops["epoch_loop.val_loop.batch_progress"]
+    nothing = {"ready": 0, "started": 0, "processed": 0, "completed": 0}
+    progress["current"] = nothing
+    progress["total"] = nothing | {"ready": 1, "started": 1}
+    progress["is_last_batch"] = False
 
 
 def usable_state(directory: Path) -> Path | None:
@@ -241,16 +240,24 @@ def remove_states(directory: Path) -> None:
             path.unlink()
 
 
-def remove_state(state: Path) -> None:
-    """Remove a state and the link to its best checkpoint."""
-    for path in (state, _best_beside(state)):
-        with suppress(OSError):
-            path.unlink()
+def _remove_all_but(newest: Path) -> None:
+    """Keep a state and those of earlier steps before it; one of a later step was damaged, and passed over."""
+    states = _states(newest.parent)
+    kept = [newest, *(state for state in states if _step(state) < _step(newest))][:GENERATIONS]
+    for state in states:
+        if state not in kept:
+            for path in (state, _best_beside(state)):
+                with suppress(OSError):
+                    path.unlink()
 
 
 def _states(directory: Path) -> list[Path]:
     """All states, the newest first."""
     return sorted(directory.glob("state-*.ckpt"), reverse=True)
+
+
+def _step(state: Path) -> int:
+    return int(state.name.split("-")[1])
 
 
 def _best_beside(state: Path) -> Path:

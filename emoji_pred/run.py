@@ -18,11 +18,13 @@ from emoji_pred import runs
 from emoji_pred.errors import Diverged, RunFailed, UserError
 from emoji_pred.lease import check_not_lost, held
 from emoji_pred.provenance import code_revision, environment, peak_memory_mb, reset_peak_memory
+from emoji_pred.signals import stop_request
 
 if TYPE_CHECKING:
     from emoji_pred.data.corpus import Corpus
     from emoji_pred.schema import Config
     from emoji_pred.token_cache import Tokenized
+    from emoji_pred.training import Outcome
 
 Options = Mapping[str, Any]
 TEXT_FILES = "emoji_pred.data.text_files.load_text_files"
@@ -143,6 +145,10 @@ def _train_or_tell(
             runs.write_failure(directory, error, traceback.format_exc(), overrides)
         raise
     except Exception as error:
+        if not directory.is_dir():
+            raise UserError(
+                f"{directory} was removed while the run trained; the same command trains it again"
+            ) from error
         with contextlib.suppress(OSError, UserError):  # a full disk must not hide the error
             runs.write_failure(directory, error, traceback.format_exc(), overrides)
         line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
@@ -197,6 +203,21 @@ def _train(
             **environment(outcome.on_gpu),
         },
     }
+    may_publish()
+    with stop_request.put_off():  # a signal waits until the result is whole
+        _write(directory, outcome, result)
+    try:
+        outcome.log_evaluation(result)
+    except Exception as error:  # a tracker's failure must not cost a finished run
+        reason = str(error).partition("\n")[0]
+        warnings.warn(
+            f"the run is finished, but its logger failed: {type(error).__name__}: {reason}", stacklevel=2
+        )
+    return result
+
+
+def _write(directory: Path, outcome: Outcome, result: dict[str, Any]) -> None:
+    """Store what a run is known by; the states from which it could continue are no longer needed."""
     # All bytes are on the disk before the first of them takes the place of an older run's.
     staged = {
         runs.CHECKPOINT: outcome.checkpoint,
@@ -208,18 +229,10 @@ def _train(
     files = (runs.PREDICTIONS, runs.CHECKPOINT)
     result["files"] = {file: runs.file_digest(staged[file]) for file in files}
     runs.write_json(staged[runs.RESULT], result)
-    may_publish()
     for file, candidate in staged.items():
         os.replace(candidate, directory / file)
+    runs.sync_directory(directory)
     outcome.forget_states()
-    try:
-        outcome.log_evaluation(result)
-    except Exception as error:  # a tracker's failure must not cost a finished run
-        reason = str(error).partition("\n")[0]
-        warnings.warn(
-            f"the run is finished, but its logger failed: {type(error).__name__}: {reason}", stacklevel=2
-        )
-    return result
 
 
 def _file_blob_ids(data: Options, data_dir: str) -> dict[str, str]:

@@ -135,7 +135,7 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
@@ -157,7 +157,8 @@ def _refused_by_disk(error: BaseException | None) -> OSError | None:
     return None
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Bring the names in a directory to the disk: a file that was renamed keeps its new name."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

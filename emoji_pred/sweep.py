@@ -366,6 +366,11 @@ def announcement(number: int, overrides: Sequence[str]) -> str:
     return f"run {number} of {os.environ.get(RUNS, '?')}: {own or ' '.join(overrides)}"
 
 
+def is_worker() -> bool:
+    """Whether this process was started by the launcher of a sweep."""
+    return os.environ.get(PROCESS, own_mark()) != own_mark()
+
+
 def own_mark() -> str:
     """What tells the process of a sweep from those that a launcher starts."""
     return f"{socket.gethostname()}:{os.getpid()}"

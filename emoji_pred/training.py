@@ -27,7 +27,8 @@ from emoji_pred.errors import UserError
 from emoji_pred.loggers import build_logger, log_evaluation
 from emoji_pred.metrics import evaluate
 from emoji_pred.optimizers import build_optimizer, build_scheduler
-from emoji_pred.resume import SaveState, remove_states, restore_best, stop_at_a_step, usable_state
+from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
+from emoji_pred.signals import stop_request
 from emoji_pred.token_cache import Tokenized
 from emoji_pred.trainer import CANDIDATE, build_trainer, quiet_libraries
 
@@ -83,7 +84,7 @@ def train_and_evaluate(
         config["logger"], directory, name, runs.public(config), continued=state is not None
     )
     checkpoint = directory / f"{CANDIDATE}.ckpt"
-    with stop_at_a_step() as request:
+    with stop_request.put_off() as request:
         hardware = config["trainer"]
         saver = SaveState(directory, checkpoint, request, hardware["save_minutes"], hardware["save_steps"])
         trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver)
@@ -186,6 +187,7 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
             "label_names": list(corpus.label_names),
             "tokenizer": tokenized.state,
         },
+        {split: corpus.splits[split].row_ids for split in ("train", "validation")},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from emoji_pred.errors import STOP_SIGNALS
 
 if TYPE_CHECKING:
     from emoji_pred.run import RunResult
@@ -142,6 +145,8 @@ class settings_restored:
     def __enter__(self) -> None:
         import torch
 
+        self.unraisable = sys.unraisablehook
+        self.handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
         self.deterministic = torch.are_deterministic_algorithms_enabled()
         self.threads = torch.get_num_threads()
 
@@ -151,6 +156,9 @@ class settings_restored:
         torch.use_deterministic_algorithms(self.deterministic)
         torch.set_num_threads(self.threads)
         torch.set_flush_denormal(False)
+        sys.unraisablehook = self.unraisable
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
 
 
 @pytest.fixture

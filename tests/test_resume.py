@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -20,7 +22,8 @@ import pytest
 import torch
 from conftest import REPOSITORY
 
-from emoji_pred import resume, runs, training
+from emoji_pred import batches, resume, runs, training
+from emoji_pred.classifier import Classifier
 from emoji_pred.errors import Stopped
 
 Train = Callable[..., Any]
@@ -30,7 +33,9 @@ Quick = Callable[..., list[str]]
 # clipping, sparse updates, several labels.
 KINDS = {
     "cnn": ["cnn", "model.network.dropout=0.5", "model.max_epochs=3"],
-    "accumulated": ["cnn", "model.accumulate=2", "model.max_epochs=3", "model.gradient_clip=0.5"],
+    # 27 batches an epoch: the last group holds three.
+    "accumulated": ["cnn", "model.accumulate=4", "model.max_epochs=2", "model.gradient_clip=0.5"],
+    "one batch": ["cnn", "model.batch_size=300", "model.max_epochs=3", "model.network.dropout=0.5"],
     "schedule": ["transformer", "model.scheduler={name: linear, warmup_steps: 3}", "model.max_epochs=3"],
     "transformer": ["transformer", "model.max_epochs=3"],
     "stopped early": [
@@ -55,14 +60,28 @@ def cnn(quick: Quick) -> list[str]:
 
 
 class Cuts:
-    """Interrupts training after chosen optimizer steps, and remembers how it ended."""
+    """Interrupts a run at chosen optimizer steps or at every place once, and remembers how it ended.
+
+    Attributes:
+        at: the steps that are still to come.
+        place: to cut at: `step`, `validation`, `epoch` (its end) or `evaluation`; None: at any.
+        everywhere: cut at each place of each step once.
+    """
 
     def __init__(self) -> None:
         self.at: list[int] = []
+        self.place: str | None = None
+        self.everywhere = False
+        self.seen: list[tuple[str, int]] = []
         self.end: dict[str, Any] = {}
 
     def agreed(self, saver: Any, trainer: Any, due: bool, number: int) -> tuple[bool, int]:
-        if self.at and trainer.global_step >= self.at[0]:
+        place = "validation" if trainer.validating else "epoch" if saver._epoch_ended else "step"
+        here = ("evaluation" if trainer.predicting else place, trainer.global_step)
+        if self.everywhere and here not in self.seen:
+            self.seen.append(here)
+            return True, int(signal.SIGTERM)
+        if self.at and here[1] >= self.at[0] and self.place in (None, here[0]):
             self.at.pop(0)
             return True, int(signal.SIGTERM)
         return due, number
@@ -120,9 +139,9 @@ def same_results(one: Any, other: Any) -> None:
     assert csv[0] == csv[1]
 
 
-def train_with_cuts(train: Train, overrides: list[str], runs_dir: Path) -> tuple[Any, int]:
+def train_with_cuts(train: Train, overrides: list[str], runs_dir: Path, most: int = 20) -> tuple[Any, int]:
     """Start the run again until it is finished; how often it was cut."""
-    for times in range(20):
+    for times in range(most):
         try:
             return train(*overrides, runs_dir=runs_dir), times
         except Stopped as stopped:
@@ -141,23 +160,133 @@ def test_cut_anywhere_and_continued_is_the_run_never_cut(
     rng = random.Random(kind)
     cuts.at = sorted(rng.sample(range(1, expected["step"]), min(3, expected["step"] - 1)))
     continued, times = train_with_cuts(train, overrides, tmp_path / "cut")
-    assert times >= 1
-    # A cut in a validation saves no state of its own: the one before is continued from twice.
-    assert 1 <= continued.result["interruptions"] <= times
+    assert continued.result["interruptions"] == times >= 1
     same(cuts.end, expected)
     same_results(continued, whole)
     # Nothing of the states is left beside a finished run.
     assert sorted(os.listdir(continued.directory)) == sorted(os.listdir(whole.directory))
 
 
-@pytest.mark.parametrize("step", range(1, 15))
+@pytest.mark.parametrize("step", range(1, 22))
 def test_after_every_step_there_is(
     train: Train, quick: Quick, cuts: Cuts, tmp_path: Path, step: int, whole_cnn: Any
 ) -> None:
+    """The last step of an epoch too: there the validation is stopped."""
     cuts.at = [step]
     continued, times = train_with_cuts(train, cnn(quick), tmp_path / "cut")
-    assert times == 1
+    assert times == continued.result["interruptions"] == 1
     same_results(continued, whole_cnn)
+
+
+@pytest.mark.parametrize(
+    ("kind", "progress"),
+    [
+        *(("cnn", "lines"), ("accumulated", "bar"), ("one batch", "bar")),
+        *(("schedule", "none"), ("stopped early", "none")),
+    ],
+)
+def test_cut_at_every_place_there_is(
+    train: Train,
+    quick: Quick,
+    cuts: Cuts,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+    progress: str,
+) -> None:
+    """Cut after each step, in each validation, after each epoch and in the evaluation, in one run."""
+    several = functools.partial(batches.evaluation_batches, max_tokens=200)
+    monkeypatch.setattr(batches, "evaluation_batches", several)
+    overrides = quick(*KINDS[kind], "logger=csv")
+    whole = train(*overrides, runs_dir=tmp_path / "whole")
+    expected = cuts.end
+    epochs, steps = len(whole.result["curves"]), expected["step"]
+    assert kind != "stopped early" or epochs < 6, "or early stopping is not tested"
+    cuts.everywhere = True
+    shown = [*overrides, f"trainer.progress={progress}"]
+    continued, times = train_with_cuts(train, shown, tmp_path / "cut", most=100)
+    assert times == len(cuts.seen)
+    places = [place for place, _ in cuts.seen]
+    assert [places.count(place) for place in ("step", "validation", "epoch", "evaluation")] == [
+        *(steps - epochs, epochs, epochs, 1)
+    ]
+    assert continued.result["interruptions"] == times - 1  # the state at its end was continued from twice
+    # Where nothing is left to train, the loader of a next epoch has drawn from torch's generator.
+    same({**cuts.end, "torch": None}, {**expected, "torch": None})
+    same_results(continued, whole)
+    said = capsys.readouterr().out
+    for line in ("1/3 after 14%", "1/3 after 100%", "2/3 after 0%", "3/3 after 100%"):
+        assert f"continues in epoch {line} of its batches" in said or progress != "lines", line
+
+
+@pytest.mark.parametrize("step", [7, 14, 21])
+def test_after_every_epoch_there_is(
+    train: Train, quick: Quick, cuts: Cuts, tmp_path: Path, step: int, whole_cnn: Any
+) -> None:
+    cuts.at, cuts.place = [step], "epoch"
+    continued, times = train_with_cuts(train, cnn(quick), tmp_path / "cut")
+    assert times == continued.result["interruptions"] == 1
+    same_results(continued, whole_cnn)
+
+
+@pytest.mark.parametrize("kind", ["cnn", "stopped early"])
+def test_stopped_while_it_is_evaluated_a_run_trains_nothing_again(
+    train: Train, quick: Quick, cuts: Cuts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    overrides = quick(*KINDS[kind], "logger=csv")
+    whole = train(*overrides)
+    cuts.at, cuts.place = [1], "evaluation"
+    with pytest.raises(Stopped):
+        train(*overrides, runs_dir=tmp_path)
+
+    def trained(*_: Any) -> None:
+        raise AssertionError("trained again")
+
+    for step in ("training_step", "validation_step"):
+        monkeypatch.setattr(Classifier, step, trained)
+    same_results(train(*overrides, runs_dir=tmp_path), whole)
+
+
+def test_a_run_of_one_batch_an_epoch_saves_states(
+    train: Train, quick: Quick, cuts: Cuts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    save = resume.SaveState._save
+    monkeypatch.setattr(
+        resume.SaveState,
+        "_save",
+        lambda self, trainer: (save(self, trainer), saved.append(trainer.global_step)),
+    )
+    overrides = quick("ffn", "model.batch_size=300", "model.max_epochs=5", "trainer.save_steps=2")
+    train(*overrides, runs_dir=tmp_path)
+    assert saved == [2, 4, 5]
+
+
+def test_a_state_is_synced_and_so_is_its_name(
+    train: Train, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut takes what was not synced: the bytes before the name, the directory after it."""
+    done: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def watched_sync(descriptor: int) -> None:
+        directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        done.append("sync directory" if directory else "sync file")
+        sync(descriptor)
+
+    def watched_replace(source: Any, target: Any) -> None:
+        done.append(f"rename {Path(target).name.partition('-')[0]}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_sync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    train(*quick("ffn"), runs_dir=tmp_path)
+    state = done.index("rename state")
+    assert done[state - 3 : state + 2] == [
+        *("sync file", "rename state.new", "sync directory"),
+        *("rename state", "sync directory"),
+    ]
 
 
 @pytest.fixture
@@ -226,12 +355,51 @@ def test_force_starts_anew(train: Train, quick: Quick, cuts: Cuts, tmp_path: Pat
 # --- processes
 
 
-def start(overrides: list[str], place: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "train.py", *overrides, f"runs_dir={place}/runs", "trainer.progress=lines"]
+# Waits after a state for what is sent to it: the signal comes neither too early nor too late.
+WAITING = """
+import time
+from emoji_pred import cli, resume
+
+save = resume.SaveState._save
+
+def save_and_wait(self, trainer):
+    save(self, trainer)
+    until = time.monotonic() + 300
+    while trainer.is_global_zero and not self.request.signal_number and time.monotonic() < until:
+        time.sleep(0.01)
+
+resume.SaveState._save = save_and_wait
+cli.main()
+"""
+# Stops every process of a run at one place, given as `place:step`.
+CUT = """
+import os
+from emoji_pred import cli, resume
+
+def agreed(self, trainer, due, number):
+    place = "validation" if trainer.validating else "epoch" if self._epoch_ended else "step"
+    here = f"{'evaluation' if trainer.predicting else place}:{trainer.global_step}"
+    return (True, 15) if here == os.environ["CUT_AT"] else (due, number)
+
+resume.SaveState._agreed = agreed
+cli.main()
+"""
+
+
+def start(
+    overrides: list[str], place: Path, script: str | None = None, **environment: str
+) -> subprocess.Popen[str]:
+    """Start `train.py`, or a script of this test that does as it with a difference."""
+    path = REPOSITORY / "train.py"
+    if script is not None:
+        path = place.with_suffix(".py")
+        path.write_text(script)
+    command = [sys.executable, str(path), *overrides, f"runs_dir={place}/runs", "trainer.progress=lines"]
+    fixed = {"OMP_NUM_THREADS": "1", "EMOJI_PRED_CACHE": str(place), "PYTHONPATH": str(REPOSITORY)}
     return subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "EMOJI_PRED_CACHE": str(place)},
+        env={**os.environ, **fixed, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -244,11 +412,40 @@ def result_of(place: Path) -> dict[str, Any]:
     return result
 
 
+def same_numbers(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    for key in ("curves", "validation", "test"):
+        same(found[key], expected[key], key)
+    assert found["files"][runs.PREDICTIONS] == expected["files"][runs.PREDICTIONS]
+
+
 def wait_for_state(place: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while not list(place.glob("runs/*/state-*.ckpt")):
         assert time.monotonic() < until, "no state was saved"
         time.sleep(0.05)
+
+
+def of_processes(quick: Quick, devices: int) -> list[str]:
+    overrides = quick("cnn", "model.max_epochs=3", "model.network.dropout=0.5", "trainer.save_steps=3")
+    several = ["trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={devices}", "trainer.threads=1"]
+    return overrides if devices == 1 else [*overrides, *several, "trainer.save_steps=3"]
+
+
+@pytest.fixture(scope="module")
+def whole_in_processes(
+    quick: Quick, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[int], dict[str, Any]]:
+    """The result of the run never cut, on so many devices."""
+
+    @functools.cache
+    def whole(devices: int) -> dict[str, Any]:
+        place = tmp_path_factory.mktemp("whole")
+        running = start(of_processes(quick, devices), place)
+        _, err = running.communicate(timeout=600)
+        assert running.returncode == 0, err
+        return result_of(place)
+
+    return whole
 
 
 @pytest.mark.parametrize(
@@ -262,37 +459,41 @@ def wait_for_state(place: Path) -> None:
     ],
 )
 def test_a_signal_stops_a_run_that_then_continues(
-    quick: Quick, tmp_path: Path, number: signal.Signals, code: int, devices: int
+    quick: Quick,
+    tmp_path: Path,
+    whole_in_processes: Callable[[int], dict[str, Any]],
+    number: signal.Signals,
+    code: int,
+    devices: int,
 ) -> None:
-    overrides = [*quick("cnn", "model.max_epochs=12", "model.network.dropout=0.5"), "trainer.save_steps=3"]
-    if devices > 1:
-        overrides += ["trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={devices}"]
-        overrides += ["trainer.threads=1", "trainer.save_steps=3"]
-    whole = start(overrides, tmp_path / "whole")
-    cut = start(overrides, tmp_path / "cut")
+    overrides = of_processes(quick, devices)
+    cut = start(overrides, tmp_path / "cut", WAITING)
     wait_for_state(tmp_path / "cut")
     cut.send_signal(number)
-    _, err = cut.communicate(timeout=120)
+    _, err = cut.communicate(timeout=300)
     assert cut.returncode == code
     if number != signal.SIGKILL:
         assert err.splitlines() == ["", f"stopped by {number.name}; the same command continues"]
     assert list(tmp_path.glob("cut/runs/*/state-*.ckpt"))
     assert not list(tmp_path.glob(f"cut/runs/*/{runs.RESULT}"))
     again = start(overrides, tmp_path / "cut")
-    out, err = again.communicate(timeout=240)
+    out, err = again.communicate(timeout=300)
     assert (again.returncode, err) == (0, "")
     assert "continues in epoch" in out
-    whole.communicate(timeout=240)
-    expected, found = result_of(tmp_path / "whole"), result_of(tmp_path / "cut")
-    for key in ("curves", "validation", "test"):
-        same(found[key], expected[key], key)
-    assert found["files"][runs.PREDICTIONS] == expected["files"][runs.PREDICTIONS]
+    same_numbers(result_of(tmp_path / "cut"), whole_in_processes(devices))
 
 
-def test_a_second_signal_ends_at_once() -> None:
-    request = resume.StopRequest()
-    request.ask(signal.SIGINT)
-    assert request.signal_number == signal.SIGINT
-    with pytest.raises(Stopped) as stopped:
-        request.ask(signal.SIGTERM)
-    assert stopped.value.signal_number == signal.SIGTERM
+@pytest.mark.slow
+@pytest.mark.parametrize("at", ["validation:7", "epoch:14", "step:16", "evaluation:21"])
+def test_two_processes_cut_anywhere_continue(
+    quick: Quick, tmp_path: Path, whole_in_processes: Callable[[int], dict[str, Any]], at: str
+) -> None:
+    cut = start(of_processes(quick, 2), tmp_path / "cut", CUT, CUT_AT=at)
+    cut.communicate(timeout=300)
+    assert cut.returncode == 143
+    again = start(of_processes(quick, 2), tmp_path / "cut")
+    _, err = again.communicate(timeout=300)
+    assert (again.returncode, err) == (0, "")
+    result = result_of(tmp_path / "cut")
+    assert result["interruptions"] == 1
+    same_numbers(result, whole_in_processes(2))

@@ -139,7 +139,7 @@ def test_a_kill_leaves_the_old_or_the_new_file(tmp_path: Path, moment: str) -> N
         elif moment == "before the rename":
             runs.os.replace = die
         elif moment == "renamed":
-            runs._sync_directory = die
+            runs.sync_directory = die
         with runs.replace_file(path) as stream:
             if moment == "opened":
                 die()

@@ -24,7 +24,8 @@ from emoji_pred.classifier import Classifier
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.loggers import build_logger
-from emoji_pred.resume import SaveState, StopRequest
+from emoji_pred.resume import SaveState
+from emoji_pred.signals import StopRequest
 from emoji_pred.token_cache import Tokenized, tokenize
 from emoji_pred.tokenizers import Ragged
 from experiments.bench.measure import finish_device_work, quiet
