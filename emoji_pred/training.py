@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from emoji_pred.errors import UserError
 from emoji_pred.loggers import build_logger, log_evaluation
 from emoji_pred.metrics import evaluate
 from emoji_pred.optimizers import build_optimizer, build_scheduler
+from emoji_pred.peers import Peers
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
 from emoji_pred.signals import stop_request
 from emoji_pred.token_cache import Tokenized
@@ -62,7 +64,7 @@ class Outcome:
 
 
 def train_and_evaluate(
-    config: Options, corpus: Corpus, tokenized: Tokenized, directory: Path, name: str
+    config: Options, corpus: Corpus, tokenized: Tokenized, directory: Path, name: str, peers: Peers
 ) -> Outcome | None:
     """Train, then evaluate the best checkpoint on validation and test.
 
@@ -71,15 +73,17 @@ def train_and_evaluate(
     """
     quiet_libraries()
     torch.set_num_threads(config["trainer"]["threads"] or ALL_THREADS)
+    if peers.count > 1 and config["trainer"]["threads"]:
+        # Lightning would share out the cores, whatever was set.
+        os.environ.setdefault("OMP_NUM_THREADS", str(config["trainer"]["threads"]))
     # Adam's moments of words that are seldom seen decay below the smallest normal float, where a CPU computes
     # many times slower (an epoch of model=ffn: seven times). They are flushed to zero.
     torch.set_flush_denormal(True)
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     classifier = build_classifier(config, corpus, tokenized)
     batches = build_batches(config, corpus, tokenized)
-    if config["force"]:
-        remove_states(directory)
-    state = usable_state(directory)
+    found = peers.of_first("state", lambda: _state(directory, config["force"]))
+    state = directory / found if found else None
     loggers = build_logger(
         config["logger"], directory, name, runs.public(config), continued=state is not None
     )
@@ -88,8 +92,17 @@ def train_and_evaluate(
         hardware = config["trainer"]
         saver = SaveState(directory, checkpoint, request, hardware["save_minutes"], hardware["save_steps"])
         trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver)
+        peers.meet()
         _fit(trainer, classifier, batches, config["seed"], state, checkpoint)
         return _evaluate(config, trainer, classifier, batches, corpus, loggers, saver, checkpoint)
+
+
+def _state(directory: Path, force: bool) -> str:
+    """The name of the state to continue from; empty to begin anew."""
+    if force:
+        remove_states(directory)
+    state = usable_state(directory)
+    return "" if state is None else state.name
 
 
 def _fit(
