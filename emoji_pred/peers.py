@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -62,6 +63,8 @@ class Peers:
 
     def __enter__(self) -> Peers:
         if self.count > 1 and (self.place.processes or self.place.rank):
+            # A connection that breaks is told in one line; torch would add its own traces in C++.
+            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
             if self.place.rank:
                 say_nothing()
             self._connect()
@@ -198,12 +201,15 @@ class Peers:
         """Find the store: that of torchrun, of the first process, or at srun's address."""
         import torch.distributed as dist
 
-        if self.place.processes is None:  # the first process was there before this one
+        if self.place.processes is None:
             port = int(os.environ["MASTER_PORT"])
-            with self._told_where_to_meet():
-                self._host = dist.TCPStore(
-                    HOST, port, None, is_master=False, wait_for_workers=False, timeout=ANSWER
-                )
+            try:  # the first process was there before this one
+                socket.create_connection((HOST, port), ANSWER.seconds).close()
+            except OSError:
+                raise self._first_is_lost() from None
+            self._host = dist.TCPStore(
+                HOST, port, None, is_master=False, wait_for_workers=False, timeout=ANSWER
+            )
             self._store = dist.PrefixStore("emoji_pred", self._host)
             return
         if self.place.starter == "srun":
@@ -352,11 +358,15 @@ class Peers:
                     raise SystemExit(1)
             self._set(f"heard/{self.place.rank}", "")
         except RuntimeError:
-            if self._speaks_for_helpers():
-                message = f"error: the first process of the run was lost; {CONTINUES}"
-                print(message, file=sys.__stderr__, flush=True)
-            raise SystemExit(1) from None
+            raise self._first_is_lost() from None
         raise SystemExit(0)
+
+    def _first_is_lost(self) -> SystemExit:
+        """How a helper ends then; one of them says why."""
+        if self._speaks_for_helpers():
+            message = f"error: the first process of the run was lost; {CONTINUES}"
+            print(message, file=sys.__stderr__, flush=True)
+        return SystemExit(1)
 
     def _first_hears(self, seconds: float) -> bool:
         until = time.monotonic() + seconds

@@ -238,9 +238,10 @@ def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batc
         tokenized.splits,
         targets,
         tokenized.pad_id,
-        model["batch_size"] // model["accumulate"],
+        model["batch_size"],
         config["bucket_batches"],
         config["seed"],
+        model["accumulate"],
     )
 
 
