@@ -23,8 +23,8 @@ from omegaconf.errors import OmegaConfBaseException
 from emoji_pred import rank
 from emoji_pred.errors import FAILED, MISTAKE, RunFailed, Stopped, UserError, did_you_mean, one_line
 from emoji_pred.lease import Busy
-from emoji_pred.peers import say_nothing
 from emoji_pred.process import prepare_process
+from emoji_pred.rendezvous import say_nothing
 from emoji_pred.signals import stop_request
 
 if TYPE_CHECKING:

@@ -94,8 +94,7 @@ def check_processes(trainer: Trainer) -> None:
                 "on each by torchrun, or on all by srun (docs/distributed.md), or set trainer.num_nodes=1"
             )
         return
-    if here.on_node is None:
-        raise UserError("srun does not say how many processes a node has; give it --ntasks-per-node")
+    assert here.on_node is not None  # or they had not met
     if here.processes != asked or here.on_node != trainer.devices:
         raise UserError(
             f"{here.starter} started {here.processes} processes, {here.on_node} of them on this node, but "

@@ -1,8 +1,7 @@
-"""The processes of one distributed run: how they start, agree before they train, and end together.
+"""The processes of one distributed run: how they agree before they train, and end together.
 
 The first process decides (is the run finished? is it held by another? from which state does it go on?) and
-tells the others over torch's key-value store, which it or torchrun hosts. Each says there that it is ready,
-or by what error it ended; so the first can speak for all, and no one waits for a process that is gone.
+tells the others where they meet (`rendezvous`). Each says there that it is ready, or by what error it ended; so the first can speak for all, and no one waits for a process that is gone.
 Lightning joins processes that were started for it, but tells nothing of why one died.
 """
 
@@ -11,69 +10,63 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from emoji_pred import rank
+from emoji_pred import rank, rendezvous
 from emoji_pred.errors import RunFailed, Stopped, UserError
+from emoji_pred.rendezvous import say_nothing
 
-HOST = "127.0.0.1"
-ANSWER = timedelta(seconds=30)  # of the first process on the same machine
-MEETING = timedelta(minutes=10)  # for all processes to have started; for a peer that answers no more
 PREPARATION = timedelta(minutes=30)  # for the slowest process to have loaded its data
 PATIENCE_SECONDS = 5.0  # for the reason why a connection broke
 GRACE_SECONDS = 10.0  # for a process that hangs in a transfer to come out by itself
 ASKED_EVERY_SECONDS = 0.2
-HELPER_ENVIRONMENT = ("MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK", "NODE_RANK")
 CONTINUES = "the same command continues"
-
-
-def say_nothing() -> None:
-    """In a helper process: the first one speaks for all."""
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - to the end of the process
-    warnings.simplefilter("ignore")
 
 
 class Peers:
     """The processes of a run, as one of them sees the others; does nothing in a run of one process.
 
-    Args:
-        devices: processes on each node.
-        num_nodes: nodes.
+    Attributes:
+        count: processes of the run; 1 in a first process that has not started its helpers.
     """
 
-    def __init__(self, devices: int, num_nodes: int) -> None:
-        self.place, self.count = rank.place(), devices * num_nodes
-        self.several_nodes = num_nodes > 1
+    def __init__(self) -> None:
+        self.place = rank.place()
+        self.count = self.place.processes or int(os.environ.get("WORLD_SIZE", 1) if self.place.rank else 1)
+        self.several_nodes = self.place.processes != self.place.on_node
         self.children: list[subprocess.Popen[bytes]] = []
         self._store: Any = None
         self._over = threading.Event()
+        self._watching: threading.Thread | None = None
         self._begun = False
         self._before: dict[str, str | None] = {}
 
     def __enter__(self) -> Peers:
-        if self.count > 1 and (self.place.processes or self.place.rank):
-            # A connection that breaks is told in one line; torch would add its own traces in C++.
-            os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        if self.count > 1:
             if self.place.rank:
                 say_nothing()
-            self._connect()
+            self._keep_environment()
+            try:
+                self._store = rendezvous.join(self.place, self.count)
+            except ConnectionError:
+                raise self._first_is_lost() from None
             self._watch()
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """Tell the others how this process ended; a helper leaves it to the first to speak."""
         self._over.set()
+        if self._watching is not None:
+            self._watching.join(PATIENCE_SECONDS)  # a thread in the midst of C++ would abort the process' end
         try:
             if self._store is not None and self.place.rank == 0:
                 self._end_as_first(error)
@@ -85,12 +78,21 @@ class Peers:
                 if value is not None:
                     os.environ[name] = value
 
-    def start(self) -> None:
-        """In the first process, once it is sure to train: start helpers where no one else does."""
+    def start(self, devices: int) -> None:
+        """In the first process, once it is sure to train: start helpers where no one else does.
+
+        Args:
+            devices: processes on this machine.
+        """
+        if self.place.processes is None:
+            self.count = devices
         if self.count == 1:
             return
         if self.place.processes is None:
-            self._start_helpers()
+            self._keep_environment()
+            self._store = rendezvous.host()
+            self.children = rendezvous.start_helpers(self.count)
+            self._watch()
         self._begun = True
         self._set("begins", "yes")
 
@@ -179,65 +181,6 @@ class Peers:
             return RunFailed(f"another process of the run was lost; {CONTINUES}")
         return error
 
-    # --- starting
-
-    def _start_helpers(self) -> None:
-        """Start one process for each further device, with the command line of this one."""
-        import torch.distributed as dist
-
-        self._keep_environment()
-        # The port is chosen by the system and held from here on: Lightning's group of processes shares it.
-        self._host = dist.TCPStore(
-            HOST, 0, None, is_master=True, wait_for_workers=False, timeout=MEETING, multi_tenant=True
-        )
-        os.environ.update(MASTER_ADDR=HOST, MASTER_PORT=str(self._host.port), NODE_RANK="0", LOCAL_RANK="0")
-        self._store = dist.PrefixStore("emoji_pred", self._host)
-        for local_rank in range(1, self.count):
-            environment = {**os.environ, "LOCAL_RANK": str(local_rank)}
-            self.children.append(subprocess.Popen([sys.executable, *sys.argv], env=environment))
-        self._watch()
-
-    def _connect(self) -> None:
-        """Find the store: that of torchrun, of the first process, or at srun's address."""
-        import torch.distributed as dist
-
-        if self.place.processes is None:
-            port = int(os.environ["MASTER_PORT"])
-            try:  # the first process was there before this one
-                socket.create_connection((HOST, port), ANSWER.seconds).close()
-            except OSError:
-                raise self._first_is_lost() from None
-            self._host = dist.TCPStore(
-                HOST, port, None, is_master=False, wait_for_workers=False, timeout=ANSWER
-            )
-            self._store = dist.PrefixStore("emoji_pred", self._host)
-            return
-        if self.place.starter == "srun":
-            from lightning.fabric.plugins.environments import SLURMEnvironment
-
-            self._keep_environment()
-            slurm = SLURMEnvironment(auto_requeue=False)
-            os.environ.update(MASTER_ADDR=slurm.main_address, MASTER_PORT=str(slurm.main_port))
-        with self._told_where_to_meet():
-            self._host, _, _ = next(
-                dist.rendezvous("env://", rank=self.place.rank, world_size=self.count, timeout=MEETING)
-            )
-        self._store = dist.PrefixStore("emoji_pred", self._host)
-
-    @contextmanager
-    def _told_where_to_meet(self) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as error:
-            where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
-            raise UserError(
-                f"the processes of the run cannot meet at {where} ({str(error).splitlines()[0][:120]}); all "
-                f"nodes must be started within {MEETING.seconds // 60} minutes, and MASTER_PORT be free"
-            ) from None
-
-    def _keep_environment(self) -> None:
-        self._before = {name: os.environ.get(name) for name in HELPER_ENVIRONMENT}
-
     # --- telling and asking
 
     def _set(self, key: str, value: str) -> None:
@@ -284,8 +227,12 @@ class Peers:
 
     # --- ending
 
+    def _keep_environment(self) -> None:
+        self._before = {name: os.environ.get(name) for name in rendezvous.VARIABLES}
+
     def _watch(self) -> None:
-        threading.Thread(target=self._look_out, daemon=True, name="peers").start()
+        self._watching = threading.Thread(target=self._look_out, daemon=True, name="peers")
+        self._watching.start()
 
     def _look_out(self) -> None:
         """End a process that waits for one that is gone: a GPU's transfers would wait much longer."""

@@ -57,7 +57,7 @@ def place(environment: Mapping[str, str] | None = None) -> Place:
             tasks,
             None if per_node is None else int(per_node),
         )
-    local_rank = int(known.get("LOCAL_RANK", 0))
+    local_rank = int(known.get("LOCAL_RANK", 0)) if "MASTER_PORT" in known else 0
     return Place("train.py", local_rank, local_rank)
 
 

@@ -71,9 +71,8 @@ def run(config: Options, overrides: list[str] | None = None, wait: bool = False)
         RunFailed: an error that is no mistake of the user.
     """
     started = time.monotonic()
-    trainer = configuration.check(config).trainer
-    configuration.check_processes(trainer)
-    with Peers(trainer.devices, trainer.num_nodes) as peers:
+    with Peers() as peers:
+        configuration.check_processes(configuration.check(config).trainer)
         if not rank.is_first():
             _help(config, peers)
         return _lead(config, overrides or [], wait, started, peers)
@@ -116,7 +115,7 @@ def _lead(config: Options, overrides: list[str], wait: bool, started: float, pee
                 return finished
             runs.forget_failure(directory)
             may_publish = functools.partial(check_not_lost, lease, directory)
-            peers.start()
+            peers.start(identity.settings.trainer.devices)
             result = _train_or_tell(config, identity, overrides, started, may_publish, peers)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it

@@ -26,8 +26,8 @@ with without_transformers():
 
 import torch
 
-from emoji_pred.peers import MEETING
 from emoji_pred.progress import callbacks
+from emoji_pred.rendezvous import MEETING
 
 Options = Mapping[str, Any]
 CANDIDATE = "candidate"  # the best checkpoint of a run that is not finished

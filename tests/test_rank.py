@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emoji_pred import rank
+from emoji_pred import rank, rendezvous
 from emoji_pred.config import check, check_processes
 from emoji_pred.errors import UserError
 from emoji_pred.rank import Place, place
@@ -28,8 +28,9 @@ SRUN = {
     [
         ({}, Place("train.py")),
         # A helper that train.py started: alone, and in a Slurm job of one task.
-        ({"LOCAL_RANK": "1", "NODE_RANK": "0"}, Place("train.py", 1, 1)),
-        ({**SBATCH, "LOCAL_RANK": "1", "NODE_RANK": "0"}, Place("train.py", 1, 1)),
+        ({"LOCAL_RANK": "1", "MASTER_PORT": "1234"}, Place("train.py", 1, 1)),
+        ({**SBATCH, "LOCAL_RANK": "1", "MASTER_PORT": "1234"}, Place("train.py", 1, 1)),
+        ({"LOCAL_RANK": "1"}, Place("train.py")),
         (TORCHRUN, Place("torchrun", 3, 1, 4, 2)),
         (SRUN, Place("srun", 2, 0, 4, 2)),
         ({**SRUN, **TORCHRUN}, Place("torchrun", 3, 1, 4, 2)),
@@ -48,7 +49,7 @@ def test_one_process_of_each_terminal_speaks() -> None:
     assert place({**TORCHRUN, "LOCAL_RANK": "0", "RANK": "2"}).speaks, "each node has its own torchrun"
     assert not place(TORCHRUN).speaks
     assert not place(SRUN).speaks
-    assert not place({"LOCAL_RANK": "1"}).speaks
+    assert not place({"LOCAL_RANK": "1", "MASTER_PORT": "1234"}).speaks
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,6 @@ def test_one_process_of_each_terminal_speaks() -> None:
         ),
         (Place("torchrun", 1, 0, 2, 1), ["trainer.devices=2"], "trainer.devices=1 trainer.num_nodes=2"),
         (Place("srun", 0, 0, 4, 2), ["trainer.devices=2"], "trainer.devices=2 trainer.num_nodes=2"),
-        (Place("srun", 0, 0, 2, None), ["trainer.devices=2"], "--ntasks-per-node"),
     ],
 )
 def test_processes_that_do_not_fit_are_a_mistake(
@@ -94,6 +94,11 @@ def test_processes_that_fit(
 ) -> None:
     monkeypatch.setattr(rank, "place", lambda: here)
     check_processes(check(compose("trainer=ddp", *trainer)).trainer)
+
+
+def test_srun_must_say_how_many_processes_a_node_has() -> None:
+    with pytest.raises(UserError, match="give it --ntasks-per-node"):
+        rendezvous.join(Place("srun", 0, 0, 2, None), 2)
 
 
 def test_a_sweep_is_not_started_by_each_process(
