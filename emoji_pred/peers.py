@@ -1,7 +1,8 @@
 """The processes of one distributed run: how they agree before they train, and end together.
 
 The first process decides (is the run finished? is it held by another? from which state does it go on?) and
-tells the others where they meet (`rendezvous`). Each says there that it is ready, or by what error it ended; so the first can speak for all, and no one waits for a process that is gone.
+tells the others where they meet (`rendezvous`). Each says there that it is ready, or by what error it ended;
+so the first can speak for all, and no one waits for a process that is gone.
 Lightning joins processes that were started for it, but tells nothing of why one died.
 """
 

@@ -56,9 +56,9 @@ def join(place: Place, count: int) -> Any:
     """
     if place.processes is None:
         return _join_first()
+    dist = _distributed()
     if place.starter == "srun":
         _use_address_of_slurm(place)
-    dist = _distributed()
     try:
         store, _, _ = next(dist.rendezvous("env://", rank=place.rank, world_size=count, timeout=MEETING))
     except RuntimeError as error:

@@ -34,9 +34,9 @@ def main() -> None:
 
     start = peers.Peers.start
 
-    def start_recorded(self: peers.Peers) -> None:
+    def start_recorded(self: peers.Peers, devices: int) -> None:
         sys.argv = typed
-        start(self)
+        start(self, devices)
 
     peers.Peers.start = start_recorded  # type: ignore[method-assign]
     train()
