@@ -146,7 +146,6 @@ def test_a_lost_lease_publishes_nothing(tmp_path: Path, monkeypatch: pytest.Monk
             time.sleep(0.05)
         with pytest.raises(Busy, match="taken over by another process"):
             check_not_lost(mine, tmp_path)
-    check_not_lost(None, tmp_path)  # a helper process of a distributed run
 
 
 def test_a_lease_that_a_power_cut_left_empty_holds_nobody_up(tmp_path: Path) -> None:
