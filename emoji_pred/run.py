@@ -132,7 +132,7 @@ def _train(
 
     from emoji_pred.training import train_and_evaluate
 
-    outcome = train_and_evaluate(config, corpus, tokenized, directory, name)
+    outcome = train_and_evaluate(config, corpus, tokenized, directory, overrides)
     if outcome is None:  # a helper process of a distributed run: the first process writes the result
         raise SystemExit(0)
     result: dict[str, Any] = {
@@ -171,13 +171,7 @@ def _train(
     for file, candidate in staged.items():
         os.replace(candidate, directory / file)
     outcome.forget_states()
-    try:
-        outcome.log_evaluation(result)
-    except Exception as error:  # a tracker's failure must not cost a finished run
-        reason = str(error).partition("\n")[0]
-        warnings.warn(
-            f"the run is finished, but its logger failed: {type(error).__name__}: {reason}", stacklevel=2
-        )
+    outcome.log_evaluation(result)
     return result
 
 
