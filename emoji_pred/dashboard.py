@@ -142,7 +142,8 @@ def _save(options: argparse.Namespace, settings: Sequence[str]) -> None:
     import wandb
 
     try:
-        entity = options.entity or os.environ.get("WANDB_ENTITY") or wandb.Api(timeout=20).default_entity
+        own = wandb.Api(timeout=20).default_entity or ""
+        entity = options.entity or os.environ.get("WANDB_ENTITY") or own
         saved = build(options.project, entity, options.group, settings).save()
     except Exception as error:  # whatever the library raises of a server, a network, a missing project
         reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -106,7 +106,7 @@ class RunWandbLogger(Logger):
         }
         self.process.send({"evaluation": evaluation})
         self._end()
-        if "done" in self._heard:
+        if "done" in self._heard and "unreachable" not in self._heard:
             print(self._place(), flush=True)
 
     @rank_zero_only
@@ -120,12 +120,12 @@ class RunWandbLogger(Logger):
             return
         self._ended = True
         self._listen(self.process.close(self._patience))
-        if "done" in self._heard or "failed" in self._heard:
-            return
-        if self.process.gone:
-            self._warn("its process has ended")
-        elif "unreachable" in self._heard:
+        if "unreachable" in self._heard:
             self._warn("the server does not answer")
+        elif "done" in self._heard or "failed" in self._heard:
+            return
+        elif self.process.gone:
+            self._warn("its process has ended")
         elif "directory" not in self._heard:
             self._warn("it has not started yet, and goes on alone")
         else:
@@ -152,10 +152,11 @@ class RunWandbLogger(Logger):
         """The one warning of a run."""
         if not self._warned:
             self._warned = True
-            folder = self._heard.get("directory") or self.directory / "wandb" / "*run-*"
+            one = None if "unreachable" in self._heard else self._heard.get("directory")
+            folder = one or self.directory / "wandb" / "*run-*"
             warnings.warn(
                 f"W&B: {reason}; training is not affected; `wandb sync {folder}` uploads what was kept",
-                stacklevel=3,
+                stacklevel=2,
             )
 
     def _place(self) -> str:

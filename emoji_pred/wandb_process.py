@@ -7,6 +7,7 @@ by itself when its input does: a run that was killed is closed as well. It impor
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import queue
@@ -18,12 +19,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 Message = dict[str, Any]
 Tell = Callable[[Message], None]
-PROBE_SECONDS = 3.0  # for the server to answer at the end, before its upload is waited for
-GRACE = 3  # times the timeout, for this process to end after its input did
+PROBE_SECONDS = 5.0  # for the server to answer at the end, before its upload is waited for
+GRACE, SHORTEST_GRACE = 3, 60.0  # times the timeout, and seconds: for this process to end after its input did
 
 
 def main() -> None:
@@ -46,6 +47,15 @@ def main() -> None:
     os._exit(0)  # W&B's own last steps at the end of a process may wait for a server
 
 
+def _end_now() -> None:
+    """End this process and W&B's service, which would wait for its server for days."""
+    for children in Path("/proc/self/task").glob("*/children"):  # there are none but on Linux
+        for pid in children.read_text().split():
+            with contextlib.suppress(OSError):
+                os.kill(int(pid), signal.SIGKILL)
+    os._exit(1)
+
+
 def _let_go() -> None:
     """Have W&B's service write out what it holds, if it can."""
     with contextlib.suppress(Exception):
@@ -62,7 +72,7 @@ def _messages() -> Iterator[Message]:
     def read() -> None:
         for line in sys.stdin:
             lines.put(json.loads(line))
-        end = threading.Timer(GRACE * start["timeout"], os._exit, [1])
+        end = threading.Timer(max(GRACE * start["timeout"], SHORTEST_GRACE), _end_now)
         end.daemon = True
         end.start()
         lines.put(None)
@@ -74,21 +84,26 @@ def _messages() -> Iterator[Message]:
 
 
 def _serve(messages: Iterator[Message], tell: Tell) -> None:
-    import wandb
-
-    run = _start(next(messages), tell)
+    start = next(messages)
+    run = _start(start, tell)
     exit_code = 1  # of a run that ends without a word
     for message in messages:
         if "values" in message:
             run.log(message["values"], step=message["epoch"], commit=True)
-        elif "evaluation" in message:
+            continue
+        if not run.offline and not _answers(PROBE_SECONDS):
+            tell({"unreachable": True})  # nobody waits for what follows
+            _let_go()
+            # The id is the same: `wandb sync` joins it to what was logged before.
+            run = _init("offline", start)
+        if "evaluation" in message:
             _log_evaluation(run, message["evaluation"])
             exit_code = 0
-        elif message.get("stopped"):
+        elif message["stopped"]:
             run.mark_preempting()  # will be continued
-    if not run.offline and not _answers(PROBE_SECONDS):
-        tell({"unreachable": True})  # and go on: what is logged is then written out, whoever answers
     run.finish(exit_code)
+    import wandb
+
     wandb.teardown()
     tell({"done": True})
 
@@ -109,33 +124,38 @@ def _start(start: Message, tell: Tell) -> Any:
         try:
             if not _answers(start["timeout"]):
                 raise TimeoutError(f"{wandb.setup().settings.base_url} does not answer")
-            run = wandb.init(mode="online", settings=_settings(start), **start["arguments"])
+            run = _init("online", start)
         except Exception as error:
             _let_go()  # the id would count as in use
             tell({"offline": _first_line(error)})
     if run is None:
-        run = wandb.init(mode="offline", settings=_settings(start), **start["arguments"])
+        run = _init("offline", start)
     tell({"directory": run.settings.sync_dir, "url": None if run.offline else run.url})
+    return run
+
+
+def _init(mode: Literal["online", "offline"], start: Message) -> Any:
+    import wandb
+
+    run = wandb.init(mode=mode, settings=_settings(mode, start), **start["arguments"])
     run.define_metric("epoch")
     run.define_metric("*", step_metric="epoch")
     return run
 
 
-def _settings(start: Message) -> Any:
+def _settings(mode: str, start: Message) -> Any:
     import wandb
 
-    return wandb.Settings(
-        console="off",
-        silent=True,
-        disable_git=True,
-        disable_code=True,
-        save_code=False,
-        x_disable_meta=True,  # places on this machine and its name
-        host="",
-        x_stats_pid=start["pid"],  # the load is that of training, not of this process
-        init_timeout=start["timeout"],
-        login_timeout=start["timeout"],
-    )
+    settings: dict[str, Any] = {
+        **{"console": "off", "silent": True, "disable_git": True, "disable_code": True, "save_code": False},
+        **{"x_disable_meta": True, "host": ""},  # places on this machine, and its name
+        "x_stats_pid": start["pid"],  # the load is that of training, not of this process
+        "finish_timeout_raises": True,
+    }
+    if mode == "online":  # else nobody is waited for
+        bounds = ("init_timeout", "login_timeout", "finish_timeout")
+        settings |= dict.fromkeys(bounds, start["timeout"])
+    return wandb.Settings(**settings)
 
 
 def _answers(seconds: float) -> bool:
@@ -147,7 +167,7 @@ def _answers(seconds: float) -> bool:
         return True
     try:
         urllib.request.urlopen(settings.base_url, timeout=seconds).close()
-    except urllib.error.HTTPError:
+    except (urllib.error.HTTPError, http.client.HTTPException):
         return True
     except (OSError, ValueError) as error:
         # A certificate that only W&B's own settings trust.

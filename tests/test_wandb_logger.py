@@ -6,6 +6,7 @@ import csv
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import warnings
@@ -15,8 +16,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Ended
-from wandb_file import offline_runs
+from conftest import REPOSITORY, Ended
+from wandb_file import OfflineRun, offline_runs
+from wandb_server import WandbServer
 
 import emoji_pred.wandb_logger
 from emoji_pred import resume, runs, wandb_logger
@@ -359,6 +361,68 @@ def test_a_wandb_that_hangs_at_its_start_is_not_waited_for(
         started[0]._process.kill()
 
 
+@pytest.fixture
+def server(logged_out: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
+    """A server that answers, and a key for it."""
+    started = WandbServer()
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", started.url)
+    yield started
+    if not started.stopped:
+        started.stop()
+
+
+def at_the_last_epoch(monkeypatch: pytest.MonkeyPatch, call: Callable[[RunWandbLogger], Any]) -> None:
+    """Call something when the second epoch is logged, W&B having started."""
+    log = RunWandbLogger.log_metrics
+
+    def log_and_call(logger: RunWandbLogger, metrics: Any, step: Any = None) -> None:
+        if metrics["epoch"] == 1:
+            call(logger)
+        log(logger, metrics, step)
+
+    monkeypatch.setattr(RunWandbLogger, "log_metrics", log_and_call)
+
+
+def test_a_server_that_goes_down_in_the_middle(
+    train: Train, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: WandbServer
+) -> None:
+    def go_down(_: RunWandbLogger) -> None:
+        until(lambda: server.names)
+        server.stop()
+
+    at_the_last_epoch(monkeypatch, go_down)
+    outcome, message = trained_with_one_warning(train, quick, tmp_path, "logger.wandb.timeout=5")
+    assert "the server does not answer" in message
+    # What came after is in an offline run of the same id, which `wandb sync` joins to the first.
+    (after,) = until(lambda: [run for run in offline_runs(outcome.directory) if run.exit_code == 0])
+    (before,) = (OfflineRun(path.parent) for path in outcome.directory.glob("wandb/run-*/run-*.wandb"))
+    assert before.run.run_id == after.run.run_id
+    assert before.epochs == curves_of(outcome.directory) and after.epochs == []
+    assert after.summary["test/macro_f1"] == outcome.result["test"]["macro_f1"]
+
+
+def test_an_online_run_that_continues_is_continued_at_the_server(
+    train: Train, quick: Quick, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: WandbServer
+) -> None:
+    stops = [8, 0]
+
+    def agreed(saver: Any, trainer: Any, due: bool, number: int) -> tuple[bool, int]:
+        """Asked to stop in the second epoch (7 steps each)."""
+        return (True, int(signal.SIGTERM)) if trainer.global_step == stops[0] else (due, number)
+
+    overrides = all_of(quick("cnn"), "logger=wandb", "model.max_epochs=3", "seed=4")
+    monkeypatch.setattr(resume.SaveState, "_agreed", agreed)
+    with pytest.raises(Stopped):
+        train(*overrides, runs_dir=tmp_path)
+    stops.pop(0)
+    directory = train(*overrides, runs_dir=tmp_path).directory
+    until(lambda: len(server.history) == 4)  # three epochs and the row of the charts
+    expected = [(row["epoch"], row["val/loss"]) for row in curves_of(directory)]
+    assert [(row["epoch"], row["val/loss"]) for row in server.history[:3]] == expected
+    assert len(set(server.names)) == 1
+
+
 @pytest.mark.parametrize("when", ["before the first epoch", "after the first epoch"])
 @pytest.mark.parametrize("victim", ["process", "service"])
 def test_a_wandb_that_is_killed(
@@ -441,3 +505,20 @@ def test_no_process_outlives_the_command(
     (process,) = started
     assert process.gone
     assert process._process.wait(PATIENCE) == 0
+
+
+def test_the_warning_is_one_line_on_the_screen(
+    logged_out: Path, quick: Quick, tmp_path: Path, closed_port: str
+) -> None:
+    directories = {f"EMOJI_PRED_{name}": str(tmp_path / name.lower()) for name in ("RUNS", "CACHE", "DATA")}
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "train.py"), *all_of(quick("cnn"), "logger=wandb", "seed=6")],
+        env={**os.environ, **directories, "WANDB_API_KEY": KEY, "WANDB_BASE_URL": closed_port},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+    )
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("warning: W&B: ") and "`wandb sync " in line
