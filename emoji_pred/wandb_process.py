@@ -117,6 +117,8 @@ def _start(start: Message, tell: Tell) -> Any:
     """
     if not os.environ.get("WANDB_MODE", "").strip():
         os.environ.pop("WANDB_MODE", None)  # an empty value is one that W&B refuses
+    # What waits for its upload lies beside the run, not in a home that may be read-only.
+    os.environ.setdefault("WANDB_DATA_DIR", str(Path(start["arguments"]["dir"]) / "wandb"))
     import wandb
 
     run = None

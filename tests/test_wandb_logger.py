@@ -198,6 +198,23 @@ def test_a_sweep_is_the_group(
     assert compose("logger=wandb", "logger.wandb.group=g", "seed=72")["logger"]["wandb"]["group"] == "g"
 
 
+def test_a_home_that_cannot_be_written_is_not_needed(
+    logged_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
+    loggers = build_logger(wandb_options(), tmp_path / "run", "run", {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        log_evaluation(loggers, *evaluated(tmp_path / "run"))
+    (run,) = offline_runs(tmp_path / "run")
+    assert run.exit_code == 0 and run.table("test/per_class")["data"]
+    # What `wandb sync` uploads later is all there.
+    for files in run.artifacts.values():
+        assert all(tmp_path / "run" in path.parents and path.is_file() for path in files.values())
+
+
 def test_disabled_and_helper_processes_start_nothing(
     logged_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
