@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from emoji_pred.errors import MISTAKE, UserError
+from emoji_pred.wandb_mode import wandb_mode
 
 PROJECT = "emoji_pred"  # as in conf/logger/wandb.yaml
 ABLATED = ("model.name", "loss.name", "alpha.name", "model.optimizer.lr", "seed")
@@ -134,8 +135,6 @@ def _save(options: argparse.Namespace, settings: Sequence[str]) -> None:
     Raises:
         UserError: not logged in, or W&B does not take it.
     """
-    from emoji_pred.wandb_logger import wandb_mode
-
     if wandb_mode(None) != "online":
         raise UserError("a dashboard is saved to W&B: `wandb login` first, or --dry-run to look at it")
     _library()

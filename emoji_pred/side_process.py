@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import select
+import selectors
 import subprocess
 import sys
 import time
@@ -94,8 +94,11 @@ class SideProcess:
         self._push()
         if not self._unsent and not self._process.stdin.closed:
             self._process.stdin.close()
-        writable = [self._process.stdin] if self._unsent and not self.gone else []
-        select.select([self._process.stdout], writable, [], min(seconds, 1))
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._process.stdout, selectors.EVENT_READ)
+            if self._unsent:
+                ready.register(self._process.stdin, selectors.EVENT_WRITE)
+            ready.select(min(seconds, 1))
 
     def _push(self) -> None:
         assert self._process is not None and self._process.stdin is not None

@@ -1,4 +1,4 @@
-"""Weights & Biases: the mode decided before it starts, a run that continues, one warning where it fails.
+"""Weights & Biases: what it is told of a run, a run that continues, one warning where it fails.
 
 W&B itself runs in a process of its own (`wandb_process`): a server that is slow or gone, a full directory or
 a crash of W&B's service costs the training process nothing but that warning.
@@ -7,7 +7,6 @@ a crash of W&B's service costs the training process nothing but that warning.
 from __future__ import annotations
 
 import json
-import netrc
 import os
 import secrets
 import warnings
@@ -15,24 +14,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from emoji_pred.errors import Stopped, UserError
+from emoji_pred.errors import Stopped
 from emoji_pred.run_tables import known_digits, last_split, run_tables, scalars
 from emoji_pred.runs import RESULT, SplitPredictions
 from emoji_pred.side_process import SideProcess
+from emoji_pred.wandb_mode import wandb_mode
 
-WANDB_MODES = ("online", "offline", "disabled")
-WANDB_HOST = "https://api.wandb.ai"
 NOTE = "wandb.json"  # in the run's directory: id of the W&B run, and the last epoch that was logged
 UNANSWERED = 5.0  # seconds that the end of a run waits for a server that was never reached
 LEFT_OUT = ("logger", "force", "retry_failed")  # of the configuration: nothing of the experiment
 
-Mode = Literal["online", "offline", "disabled"]
 Predictions = Mapping[str, SplitPredictions]
 
 
@@ -164,49 +160,6 @@ class RunWandbLogger(Logger):
         if self._heard["url"]:
             return f"W&B: {self._heard['url']}"
         return f"W&B: kept offline; `wandb sync {self._heard['directory']}` uploads it"
-
-
-def wandb_mode(option: str | None, environment: Mapping[str, str] | None = None) -> Mode:
-    """Decide between online, offline and disabled before W&B starts, without network.
-
-    Args:
-        option: `logger.wandb.mode`; None leaves the choice to WANDB_MODE, then to whether the user is logged
-            in.
-        environment: environment variables, for tests.
-
-    Raises:
-        UserError: a mode that does not exist.
-    """
-    environment = os.environ if environment is None else environment
-    chosen = _known_mode("logger.wandb.mode", option)
-    # Checked even where the option wins: W&B itself stops at a value that it does not know.
-    from_environment = _known_mode("WANDB_MODE", environment.get("WANDB_MODE"))
-    return chosen or from_environment or ("online" if _is_logged_in(environment) else "offline")
-
-
-def _known_mode(where: str, value: str | None) -> Mode | None:
-    name = (value or "").strip().lower()
-    name = {"dryrun": "offline", "run": "online", "shared": "online"}.get(name, name)
-    if name and name not in WANDB_MODES:
-        raise UserError(f"{where}={value} is not a mode of W&B; choose {', '.join(WANDB_MODES)}")
-    return cast(Mode, name) if name else None
-
-
-def _is_logged_in(environment: Mapping[str, str]) -> bool:
-    """Whether W&B would find a key, in the places where it looks, without asking anybody."""
-    if environment.get("WANDB_API_KEY") or environment.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    home = Path(environment.get("HOME") or Path.home())
-    named = environment.get("NETRC")
-    files = [Path(named).expanduser()] if named else [home / ".netrc", home / "_netrc"]
-    host = urlsplit(environment.get("WANDB_BASE_URL") or WANDB_HOST).netloc
-    for file in files:
-        try:
-            entry = netrc.netrc(file).authenticators(host)
-        except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
-            continue
-        return bool(entry and entry[2])
-    return False
 
 
 def start_wandb_logger(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,28 +82,3 @@ def test_a_signal_for_the_group_of_the_run_is_not_for_it(start: Start) -> None:
     process = start("print(json.dumps({'group': os.getpgid(0)}), flush=True)")
     (message,) = process.close(lambda _: PATIENCE)
     assert message["group"] != os.getpgid(0)
-
-
-def test_wandbs_process_ignores_signals_and_ends_with_its_input(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The run was killed: nothing more comes, not even a word of the end."""
-    from wandb_file import offline_runs
-
-    monkeypatch.setenv("HOME", str(tmp_path))
-    process = SideProcess("emoji_pred.wandb_process")
-    arguments = {"project": "p", "id": "x", "dir": str(tmp_path)}
-    process.send({"mode": "offline", "timeout": 60.0, "pid": os.getpid(), "arguments": arguments})
-    process.send({"epoch": 0, "values": {"epoch": 0, "step": 7, "val/loss": 0.5}})
-    heard, until = [], time.monotonic() + PATIENCE
-    while not heard:
-        assert time.monotonic() < until
-        heard = process.heard()
-        time.sleep(0.02)
-    assert process._process is not None
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        process._process.send_signal(number)
-    assert {"done": True} in process.close(lambda _: PATIENCE)
-    (run,) = offline_runs(tmp_path)
-    assert run.exit_code == 1
-    assert run.epochs == [{"epoch": 0, "step": 7, "val/loss": 0.5}]

@@ -1,4 +1,4 @@
-"""W&B: the mode, what an offline run holds, how a run continues, and that no failure of W&B costs the run."""
+"""W&B: what an offline run holds, how a run continues, and that no failure of W&B costs the run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ from conftest import REPOSITORY, Ended
 from wandb_file import OfflineRun, offline_runs
 from wandb_server import WandbServer
 
-import emoji_pred.wandb_logger
 from emoji_pred import resume, runs, wandb_logger
-from emoji_pred.errors import Stopped, UserError
+from emoji_pred.errors import Stopped
 from emoji_pred.loggers import build_logger, log_evaluation
 from emoji_pred.metrics import evaluate
-from emoji_pred.wandb_logger import RunWandbLogger, wandb_mode
+from emoji_pred.wandb_logger import RunWandbLogger
 
 Train = Callable[..., Any]
 Quick = Callable[..., list[str]]
@@ -38,70 +37,6 @@ PATIENCE = 120  # seconds for another process on a loaded machine
 def wandb_options(**changes: Any) -> dict[str, Any]:
     options = {"mode": None, "project": "p", "entity": None, "group": None, "tags": ["t"]}
     return {"wandb": options | {"predictions": 3, "timeout": 60.0} | changes}
-
-
-@pytest.fixture
-def logged_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A home without credentials, and no W&B variables."""
-    for name in [name for name in os.environ if name.startswith("WANDB_")] + ["NETRC"]:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path
-
-
-# --- the mode of W&B
-
-
-def test_without_credentials_the_mode_is_offline(logged_out: Path) -> None:
-    assert wandb_mode(None) == "offline"
-
-
-def test_a_key_in_the_environment_means_online(logged_out: Path) -> None:
-    assert wandb_mode(None, {"HOME": str(logged_out), "WANDB_API_KEY": KEY}) == "online"
-    assert wandb_mode(None, {"HOME": str(logged_out), "WANDB_API_KEY": ""}) == "offline"
-
-
-def test_a_netrc_entry_counts_for_its_own_host_only(logged_out: Path) -> None:
-    (logged_out / ".netrc").write_text(f"machine api.wandb.ai\n  login user\n  password {KEY}\n")
-    (logged_out / ".netrc").chmod(0o600)
-    home = {"HOME": str(logged_out)}
-    assert wandb_mode(None, home) == "online"
-    assert wandb_mode(None, home | {"WANDB_BASE_URL": "https://wandb.example.org"}) == "offline"
-    assert wandb_mode(None, home | {"NETRC": str(logged_out / "absent")}) == "offline"
-
-
-def test_a_damaged_netrc_counts_as_logged_out(logged_out: Path) -> None:
-    (logged_out / ".netrc").write_text("machine\nnonsense ☃ here")
-    assert wandb_mode(None, {"HOME": str(logged_out)}) == "offline"
-
-
-def test_what_is_given_wins(logged_out: Path) -> None:
-    key = {"HOME": str(logged_out), "WANDB_API_KEY": KEY}
-    assert wandb_mode(None, key | {"WANDB_MODE": "offline"}) == "offline"
-    assert wandb_mode(None, key | {"WANDB_MODE": "dryrun"}) == "offline"
-    assert wandb_mode("disabled", key | {"WANDB_MODE": "online"}) == "disabled"
-    assert wandb_mode("online", {"HOME": str(logged_out), "WANDB_MODE": "offline"}) == "online"
-
-
-@pytest.mark.parametrize(
-    ("option", "environment", "words"),
-    [
-        ("on", {}, "logger.wandb.mode=on"),
-        (None, {"WANDB_MODE": "of"}, "WANDB_MODE=of"),
-        ("offline", {"WANDB_MODE": "of"}, "WANDB_MODE=of"),
-    ],
-)
-def test_a_mode_that_does_not_exist_is_a_users_mistake(option, environment, words) -> None:
-    with pytest.raises(UserError, match=f"{words} .*online, offline, disabled"):
-        wandb_mode(option, environment)
-
-
-def test_the_mode_is_decided_without_importing_wandb(
-    logged_out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "wandb", None)  # an import would now fail
-    assert wandb_mode(None) == "offline"
-    assert not hasattr(emoji_pred.wandb_logger, "wandb")
 
 
 # --- what an offline run holds
