@@ -201,9 +201,11 @@ def _explain(error: Exception) -> str:
     if not str(error) and isinstance(error.__cause__, Exception):
         return _explain(error.__cause__)
     text = str(error)
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-        return f"{group}={choice} is not a choice{did_you_mean(choice, error.options)}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        # Of a list of choices Hydra does not say which there are.
+        choices = error.options or [path.stem for path in (CONF / group).glob("*.yaml")]
+        return f"{group}={choice} is not a choice{did_you_mean(choice, choices)}"
     several = re.search(r"Ambiguous value for argument '([^']+)'", text)
     if several:
         return f"{several.group(1)} is a list of values: add -m to train one after the other"

@@ -178,7 +178,7 @@ def _train(
 
     from emoji_pred.training import train_and_evaluate
 
-    outcome = train_and_evaluate(config, corpus, tokenized, directory, identity.name)
+    outcome = train_and_evaluate(config, corpus, tokenized, directory, overrides)
     if outcome is None:  # a helper process of a distributed run: the first process writes the result
         raise SystemExit(0)
     result: dict[str, Any] = {
@@ -206,13 +206,7 @@ def _train(
     may_publish()
     with stop_request.put_off():  # a signal waits until the result is whole
         _write(directory, outcome, result)
-    try:
-        outcome.log_evaluation(result)
-    except Exception as error:  # a tracker's failure must not cost a finished run
-        reason = str(error).partition("\n")[0]
-        warnings.warn(
-            f"the run is finished, but its logger failed: {type(error).__name__}: {reason}", stacklevel=2
-        )
+    outcome.log_evaluation(result)
     return result
 
 

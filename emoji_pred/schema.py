@@ -83,17 +83,35 @@ class Encoder(_Strict):
     config: dict[str, Any]
 
 
-class Logger(_Strict):
-    """Where the learning curves go; all but the name are settings of Weights & Biases."""
+class NoSettings(_Strict):
+    """A logger that has no settings."""
 
-    name: Literal["csv", "none", "wandb"]
-    mode: Literal["online", "offline", "disabled"] | None = None
-    project: str | None = None
-    entity: str | None = None
-    group: str | None = None
-    tags: list[str] = Field(default_factory=list)
-    predictions: Annotated[int, Field(ge=0)] = 0
-    timeout: Positive = 20.0
+
+class TensorBoard(_Strict):
+    """Settings of `logger=tensorboard`."""
+
+    predictions: Annotated[int, Field(ge=0)]
+
+
+class Wandb(_Strict):
+    """Settings of `logger=wandb` (Weights & Biases)."""
+
+    mode: Literal["online", "offline", "disabled"] | None
+    project: Annotated[str, Field(min_length=1)]
+    entity: str | None
+    group: str | None
+    tags: list[str]
+    predictions: Annotated[int, Field(ge=0)]
+    timeout: Positive
+
+
+class Logger(_Strict):
+    """Where the learning curves go: each logger that was chosen, with its settings."""
+
+    csv: NoSettings | None = None
+    none: NoSettings | None = None
+    tensorboard: TensorBoard | None = None
+    wandb: Wandb | None = None
 
 
 class Trainer(_Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from emoji_pred.batches import Batches, epoch_batches, padded_fraction
 from emoji_pred.classifier import Classifier
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.errors import UserError
-from emoji_pred.loggers import build_logger, log_evaluation
+from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
 from emoji_pred.metrics import evaluate
 from emoji_pred.optimizers import build_optimizer, build_scheduler
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
@@ -62,9 +62,16 @@ class Outcome:
 
 
 def train_and_evaluate(
-    config: Options, corpus: Corpus, tokenized: Tokenized, directory: Path, name: str
+    config: Options, corpus: Corpus, tokenized: Tokenized, directory: Path, overrides: Sequence[str]
 ) -> Outcome | None:
     """Train, then evaluate the best checkpoint on validation and test.
+
+    Args:
+        config: the resolved configuration.
+        corpus: texts and labels.
+        tokenized: the same texts as token ids.
+        directory: of the run.
+        overrides: what the user typed; trackers call the run by it.
 
     Returns:
         None in the helper processes of a distributed run.
@@ -80,11 +87,12 @@ def train_and_evaluate(
     if config["force"]:
         remove_states(directory)
     state = usable_state(directory)
+    title = run_title(overrides, directory.name)
     loggers = build_logger(
-        config["logger"], directory, name, runs.public(config), continued=state is not None
+        config["logger"], directory, title, runs.public(config), continued=state is not None
     )
     checkpoint = directory / f"{CANDIDATE}.ckpt"
-    with stop_request.put_off() as request:
+    with stop_request.put_off() as request, told_of_the_end(loggers):
         hardware = config["trainer"]
         saver = SaveState(directory, checkpoint, request, hardware["save_minutes"], hardware["save_steps"])
         trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver)
