@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from emoji_pred import config as configuration
 from emoji_pred import runs
-from emoji_pred.errors import Diverged, RunFailed, UserError
+from emoji_pred.errors import Diverged, Pruned, RunFailed, UserError
 from emoji_pred.provenance import code_revision, environment, peak_memory_mb, reset_peak_memory
 
 if TYPE_CHECKING:
     from emoji_pred.data.corpus import Corpus
     from emoji_pred.schema import Config
     from emoji_pred.token_cache import Tokenized
+    from emoji_pred.trainer import Watch
 
 Options = Mapping[str, Any]
 TEXT_FILES = "emoji_pred.data.text_files.load_text_files"
@@ -36,18 +37,20 @@ class RunResult:
     found: bool
 
 
-def run(config: Options, overrides: list[str] | None = None) -> RunResult:
+def run(config: Options, overrides: list[str] | None = None, watch: Watch | None = None) -> RunResult:
     """Train and evaluate one configuration, or find it finished.
 
     Args:
         config: the resolved configuration as plain values.
         overrides: what the user typed, kept in the result.
+        watch: called after each epoch with its number (from 0) and its figures.
 
     Raises:
         UserError: for anything the user can mend, before training wherever it can be known.
+        Pruned: `watch` ended the run.
     """
     started = time.monotonic()
-    settings, parts, name, runs_dir = _identify(config)
+    settings, parts, name, runs_dir = identify(config)
     finished = _finished(settings, runs_dir / name)
     if finished is not None:
         return finished
@@ -62,7 +65,7 @@ def run(config: Options, overrides: list[str] | None = None) -> RunResult:
     try:
         with runs.held(directory):
             runs.forget_failure(directory)
-            result = _train_or_tell(config, parts, name, directory, overrides or [], started)
+            result = _train_or_tell(config, parts, name, directory, overrides or [], started, watch)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it
             directory.rmdir()
@@ -76,12 +79,16 @@ def find_finished(config: Options) -> RunResult | None:
     Raises:
         UserError: the configuration or a file that it names cannot be used.
     """
-    settings, _, name, runs_dir = _identify(config)
+    settings, _, name, runs_dir = identify(config)
     return _finished(settings, runs_dir / name)
 
 
-def _identify(config: Options) -> tuple[Config, dict[str, Any], str, Path]:
-    """The checked settings, what determines the numbers, the run's name, and the directory of all runs."""
+def identify(config: Options) -> tuple[Config, dict[str, Any], str, Path]:
+    """The checked settings, what determines the numbers, the run's name, and the directory of all runs.
+
+    Raises:
+        UserError: the configuration or a file that it names cannot be used.
+    """
     settings = configuration.check(config)
     parts = runs.identity(config, _file_blob_ids(config["data"], settings.data_dir))
     return settings, parts, runs.run_hash(parts), configuration.expand(settings.runs_dir)
@@ -93,16 +100,26 @@ def _finished(settings: Config, directory: Path) -> RunResult | None:
 
 
 def _train_or_tell(
-    config: Options, parts: Options, name: str, directory: Path, overrides: list[str], started: float
+    config: Options,
+    parts: Options,
+    name: str,
+    directory: Path,
+    overrides: list[str],
+    started: float,
+    watch: Watch | None,
 ) -> dict[str, Any]:
     """Train; an error is kept beside the run and told in one line.
 
     Raises:
         RunFailed: an error that is no mistake of the user.
         UserError: a mistake, or training that diverged; the latter is kept too.
+        Pruned: a search ended the run, which is marked.
     """
     try:
-        return _train(config, parts, name, directory, overrides, started)
+        return _train(config, parts, name, directory, overrides, started, watch)
+    except Pruned as pruned:
+        runs.write_pruned(directory, pruned, overrides)
+        raise
     except UserError as error:
         if isinstance(error, Diverged):
             runs.write_failure(directory, error, traceback.format_exc(), overrides)
@@ -122,7 +139,13 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def _train(
-    config: Options, parts: Options, name: str, directory: Path, overrides: list[str], started: float
+    config: Options,
+    parts: Options,
+    name: str,
+    directory: Path,
+    overrides: list[str],
+    started: float,
+    watch: Watch | None,
 ) -> dict[str, Any]:
     reset_peak_memory()
     code = code_revision()  # before training: the checkout may change meanwhile
@@ -132,7 +155,7 @@ def _train(
 
     from emoji_pred.training import train_and_evaluate
 
-    outcome = train_and_evaluate(config, corpus, tokenized, directory, name)
+    outcome = train_and_evaluate(config, corpus, tokenized, directory, name, watch)
     if outcome is None:  # a helper process of a distributed run: the first process writes the result
         raise SystemExit(0)
     result: dict[str, Any] = {
