@@ -63,6 +63,8 @@ def main() -> None:
     # argparse takes no option between overrides: `model=cnn -m loss=focal` is what people type.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     debugging = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    if sys.argv[1:2] in (["-m"], ["--multirun"]) and any("hparams_search=" in word for word in sys.argv):
+        _fail("hparams_search tries combinations itself: leave out -m")
     try:
         with _hydra_raising():
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(train)()
@@ -147,11 +149,16 @@ def _train(config: DictConfig, sweeping: bool) -> Ended:
     return ended
 
 
-def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult:
+def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult | None:
     from emoji_pred.own_process import train_in_own_process
     from emoji_pred.run import find_finished, identify, run
 
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    if plain.get("hparams_search") is not None:
+        from emoji_pred.search import search
+
+        search(plain, overrides, CONF.parent / "train.py")  # it says itself what it found
+        return None
     hardware = plain.get("trainer") or {}
     several = (hardware.get("devices", 1), hardware.get("num_nodes", 1)) != (1, 1)
     if sweeping and several:
@@ -252,4 +259,5 @@ def _dotted(value: Any, prefix: str = "") -> list[str]:
     keys = []
     for key, inner in value.items():
         keys += [f"{prefix}{key}", *_dotted(inner, f"{prefix}{key}.")]
-    return [key for key in keys if not key.startswith(("defaults", "hydra"))]
+    # The space of a search repeats keys of other groups.
+    return [key for key in keys if not key.startswith(("defaults", "hydra", "space."))]

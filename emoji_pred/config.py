@@ -224,5 +224,6 @@ def _explain(error: ValidationError, prefix: str = "") -> str:
         )
         found = "" if item["type"] == "missing" else f", found {item['input']!r}"
         text = "unknown option" if item["type"] == "extra_forbidden" else item["msg"]
+        text = text.removeprefix("Value error, ")  # of our own validators
         problems.append(f"{key}: {text[0].lower()}{text[1:]}{found}")
     return "; ".join(problems)

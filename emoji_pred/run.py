@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from emoji_pred import config as configuration
 from emoji_pred import runs
-from emoji_pred.errors import Diverged, RunFailed, UserError
+from emoji_pred.errors import Diverged, Pruned, RunFailed, UserError
 from emoji_pred.lease import check_not_lost, held
 from emoji_pred.provenance import code_revision, environment, peak_memory_mb, reset_peak_memory
 from emoji_pred.signals import stop_request
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emoji_pred.data.corpus import Corpus
     from emoji_pred.schema import Config
     from emoji_pred.token_cache import Tokenized
+    from emoji_pred.trainer import Watch
     from emoji_pred.training import Outcome
 
 Options = Mapping[str, Any]
@@ -56,17 +57,21 @@ class Identity:
     directory: Path
 
 
-def run(config: Options, overrides: list[str] | None = None, wait: bool = False) -> RunResult:
+def run(
+    config: Options, overrides: list[str] | None = None, wait: bool = False, watch: Watch | None = None
+) -> RunResult:
     """Train and evaluate one configuration, or find it finished.
 
     Args:
         config: the resolved configuration as plain values.
         overrides: what the user typed, kept in the result.
         wait: for another process that trains this very configuration.
+        watch: called after each epoch with its number (from 0) and its figures.
 
     Raises:
         UserError: for anything the user can mend, before training wherever it can be known.
         Busy: another process trains this configuration, and `wait` is False.
+        Pruned: `watch` ended the run.
         RunFailed: an error that is no mistake of the user.
     """
     started = time.monotonic()
@@ -88,7 +93,7 @@ def run(config: Options, overrides: list[str] | None = None, wait: bool = False)
                 return finished
             runs.forget_failure(directory)
             may_publish = functools.partial(check_not_lost, lease, directory)
-            result = _train_or_tell(config, identity, overrides or [], started, may_publish)
+            result = _train_or_tell(config, identity, overrides or [], started, may_publish, watch)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it
             directory.rmdir()
@@ -130,16 +135,21 @@ def _train_or_tell(
     overrides: list[str],
     started: float,
     may_publish: Callable[[], None],
+    watch: Watch | None,
 ) -> dict[str, Any]:
     """Train; an error is kept beside the run and told in one line.
 
     Raises:
         RunFailed: an error that is no mistake of the user.
         UserError: a mistake, or training that diverged; the latter is kept too.
+        Pruned: a search ended the run, which is marked.
     """
     directory = identity.directory
     try:
-        return _train(config, identity, overrides, started, may_publish)
+        return _train(config, identity, overrides, started, may_publish, watch)
+    except Pruned as pruned:
+        runs.write_pruned(directory, pruned, overrides)
+        raise
     except UserError as error:
         if isinstance(error, Diverged):
             runs.write_failure(directory, error, traceback.format_exc(), overrides)
@@ -168,6 +178,7 @@ def _train(
     overrides: list[str],
     started: float,
     may_publish: Callable[[], None],
+    watch: Watch | None,
 ) -> dict[str, Any]:
     directory = identity.directory
     reset_peak_memory()
@@ -178,7 +189,7 @@ def _train(
 
     from emoji_pred.training import train_and_evaluate
 
-    outcome = train_and_evaluate(config, corpus, tokenized, directory, overrides)
+    outcome = train_and_evaluate(config, corpus, tokenized, directory, overrides, watch)
     if outcome is None:  # a helper process of a distributed run: the first process writes the result
         raise SystemExit(0)
     result: dict[str, Any] = {

@@ -23,14 +23,14 @@ from emoji_pred import config as configuration
 from emoji_pred.batches import Batches, epoch_batches, padded_fraction
 from emoji_pred.classifier import Classifier
 from emoji_pred.data.corpus import Corpus
-from emoji_pred.errors import UserError
+from emoji_pred.errors import Pruned, UserError
 from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
 from emoji_pred.metrics import evaluate
 from emoji_pred.optimizers import build_optimizer, build_scheduler
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
 from emoji_pred.signals import stop_request
 from emoji_pred.token_cache import Tokenized
-from emoji_pred.trainer import CANDIDATE, build_trainer, quiet_libraries
+from emoji_pred.trainer import CANDIDATE, Watch, build_trainer, quiet_libraries
 
 Options = Mapping[str, Any]
 ALL_THREADS = torch.get_num_threads()  # before a run of a sweep sets fewer
@@ -62,7 +62,12 @@ class Outcome:
 
 
 def train_and_evaluate(
-    config: Options, corpus: Corpus, tokenized: Tokenized, directory: Path, overrides: Sequence[str]
+    config: Options,
+    corpus: Corpus,
+    tokenized: Tokenized,
+    directory: Path,
+    overrides: Sequence[str],
+    watch: Watch | None = None,
 ) -> Outcome | None:
     """Train, then evaluate the best checkpoint on validation and test.
 
@@ -72,9 +77,13 @@ def train_and_evaluate(
         tokenized: the same texts as token ids.
         directory: of the run.
         overrides: what the user typed; trackers call the run by it.
+        watch: sees the figures of each epoch.
 
     Returns:
         None in the helper processes of a distributed run.
+
+    Raises:
+        Pruned: `watch` ended the run; its states and checkpoint are removed.
     """
     quiet_libraries()
     torch.set_num_threads(config["trainer"]["threads"] or ALL_THREADS)
@@ -95,8 +104,14 @@ def train_and_evaluate(
     with stop_request.put_off() as request, told_of_the_end(loggers):
         hardware = config["trainer"]
         saver = SaveState(directory, checkpoint, request, hardware["save_minutes"], hardware["save_steps"])
-        trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver)
-        _fit(trainer, classifier, batches, config["seed"], state, checkpoint)
+        trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver, watch)
+        try:
+            _fit(trainer, classifier, batches, config["seed"], state, checkpoint)
+        except Pruned:
+            # A search prunes many runs and comes back to none: their states would fill the disk.
+            remove_states(directory)
+            checkpoint.unlink(missing_ok=True)
+            raise
         return _evaluate(config, trainer, classifier, batches, corpus, loggers, saver, checkpoint)
 
 
