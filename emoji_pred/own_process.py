@@ -101,8 +101,9 @@ def _wait(running: subprocess.Popen[str]) -> None:
             sys.stderr.write(line)
     code = running.wait()
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    if code - 128 in STOP_SIGNALS:
-        raise Stopped(code - 128)
+    number = code - 128 if code > 0 else -code  # negative: it was asked before it listened
+    if number in STOP_SIGNALS:
+        raise Stopped(number)
     if code == MISTAKE:
         raise UserError(errors[0] if errors else "the run ended with a mistake that it did not name")
     if code:

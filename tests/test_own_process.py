@@ -30,6 +30,7 @@ def script(tmp_path: Path, code: str) -> Path:
         ("print('error: y broke; trace: z', file=sys.stderr); sys.exit(1)", RunFailed, "y broke; trace: z"),
         ("os.kill(os.getpid(), signal.SIGKILL)", RunFailed, "ended with code -9"),
         ("sys.exit(143)", Stopped, "15"),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", Stopped, "15"),
     ],
 )
 def test_how_it_ends_is_passed_on(
