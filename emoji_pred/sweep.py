@@ -30,6 +30,7 @@ from emoji_pred.summary import duration, print_runs, shared_overrides, write_tab
 # Told to the processes of the runs: the sweep's name, its process, how many runs are launched, and the
 # overrides that all of them share.
 NAME, PROCESS = "EMOJI_PRED_SWEEP", "EMOJI_PRED_SWEEP_PROCESS"
+LABEL = "EMOJI_PRED_LABEL"  # read by `progress`
 RUNS, SHARED = "EMOJI_PRED_SWEEP_RUNS", "EMOJI_PRED_SWEEP_SHARED"
 WATCHED_SECONDS = 2.0
 SHOWN_SECONDS = 60.0  # after which a network file system shows what another machine wrote
@@ -363,6 +364,8 @@ def announcement(number: int, overrides: Sequence[str]) -> str:
     """What a run of a sweep says when it begins: its place, and the overrides that set it apart."""
     shared = set(json.loads(os.environ.get(SHARED, "[]")))
     own = " ".join(text for text in overrides if text not in shared)
+    if is_worker():
+        os.environ[LABEL] = f"run {number}: "
     return f"run {number} of {os.environ.get(RUNS, '?')}: {own or ' '.join(overrides)}"
 
 
