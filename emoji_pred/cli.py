@@ -26,8 +26,8 @@ from emoji_pred.process import prepare_process
 from emoji_pred.signals import stop_request
 
 if TYPE_CHECKING:
+    from emoji_pred.jobs import Ended
     from emoji_pred.run import RunResult
-    from emoji_pred.sweep import Ended
 
 # `~` in a directory: Hydra itself would make a folder of that name.
 OmegaConf.register_new_resolver("home", lambda path: str(Path(path).expanduser()), replace=True)
@@ -102,9 +102,9 @@ def train(config: DictConfig) -> dict[str, Any]:
     """One run: of a single command, or one that a launcher calls for, here or in another process.
 
     Returns:
-        For the sweep, the fields of `sweep.Ended`.
+        For the sweep, the fields of `jobs.Ended`.
     """
-    from emoji_pred.sweep import Ended, is_worker
+    from emoji_pred.jobs import Ended, is_worker
 
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     if not sweeping or not is_worker():
@@ -118,7 +118,7 @@ def train(config: DictConfig) -> dict[str, Any]:
 
 def _train(config: DictConfig, sweeping: bool) -> Ended:
     """Train, print what went wrong, tell how it ended."""
-    from emoji_pred.sweep import Ended, announcement
+    from emoji_pred.jobs import Ended, announcement
 
     warnings.formatwarning = _format_warning
     hydra_config = HydraConfig.get()

@@ -19,7 +19,7 @@ import pytest
 from conftest import REPOSITORY, Ended
 from test_lease import holder
 
-from emoji_pred import runs, sweep
+from emoji_pred import jobs, runs, sweep
 from emoji_pred.errors import RunFailed, Stopped, UserError
 from emoji_pred.lease import held
 from emoji_pred.run import identify, run
@@ -184,7 +184,7 @@ def test_force_counts_no_earlier_result(train_here: Any) -> None:
 
 
 def test_a_result_that_cannot_be_seen_is_told(train_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "SHOWN_SECONDS", 0.1)
+    monkeypatch.setattr(jobs, "SHOWN_SECONDS", 0.1)
     code, one = swept(train_here, lambda all_overrides: [{"status": "finished"}], SEEDS[:1])
     assert code == 2
     assert "set runs_dir to the absolute path of a directory that all machines share" in str(
