@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from emoji_pred.tokenizers import Ragged
@@ -60,8 +59,33 @@ def padded_fraction(lengths: np.ndarray, batches: list[np.ndarray]) -> float:
     return 1 - int(sum(lengths[rows].sum() for rows in batches)) / padded
 
 
-class TrainingBatches(Sampler[np.ndarray]):
-    """The batches of an epoch; Lightning sets the epoch. Each device takes its share of every batch."""
+class Part(NamedTuple):
+    """What one device takes of a training batch for one forward pass.
+
+    Attributes:
+        rows: (B,) of the split.
+        step_rows: all rows of the optimizer step, over forward passes and devices.
+        counts: False: the rows stand in where a last batch has fewer rows than parts, as every device must
+            step; they count for nothing.
+    """
+
+    rows: np.ndarray
+    step_rows: np.ndarray
+    counts: bool
+
+
+class TrainingBatches(Sampler[Any]):
+    """The batches of an epoch, an array of rows each, or parts of them; Lightning sets the epoch.
+
+    Args:
+        lengths: (N,) tokens of each row.
+        batch_size: rows of one optimizer step.
+        bucket_batches: see `epoch_batches`.
+        seed: of the run.
+        rank: number of this device.
+        world_size: devices; each takes its share of every forward pass.
+        accumulate: forward passes of one optimizer step.
+    """
 
     def __init__(
         self,
@@ -71,6 +95,7 @@ class TrainingBatches(Sampler[np.ndarray]):
         seed: int,
         rank: int = 0,
         world_size: int = 1,
+        accumulate: int = 1,
     ) -> None:
         self.lengths, self.batch_size, self.bucket_batches, self.seed = (
             lengths,
@@ -78,29 +103,38 @@ class TrainingBatches(Sampler[np.ndarray]):
             bucket_batches,
             seed,
         )
-        self.rank, self.world_size, self.epoch = rank, world_size, 0
-        self.given = 0  # batches of this epoch
-        self.skipped = 0  # batches of the epoch that comes next which an interrupted run has had
+        self.rank, self.world_size, self.accumulate = rank, world_size, accumulate
+        self.epoch = 0
+        self.given = 0  # parts of this epoch
+        self.skipped = 0  # parts of the epoch that comes next which an interrupted run has had
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch (from 0) whose batches come next."""
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[np.ndarray | Part]:
         batches = epoch_batches(self.lengths, self.batch_size, self.bucket_batches, self.seed, self.epoch)
         self.given, self.skipped = self.skipped, 0
-        for rows in batches[self.given :]:
-            self.given += 1
-            # A last batch of fewer rows than devices: the first rows stand in, so that every device steps.
-            whole = rows if len(rows) >= self.world_size else np.resize(rows, self.world_size)
-            yield whole[self.rank :: self.world_size]
+        first, within = divmod(self.given, self.accumulate)
+        for step_rows in batches[first:]:
+            for rows in np.array_split(step_rows, self.accumulate)[within:]:
+                self.given += 1
+                if self.accumulate * self.world_size == 1:
+                    yield rows
+                    continue
+                own = rows[self.rank :: self.world_size]
+                yield Part(own if len(own) else step_rows[:1], step_rows, counts=len(own) > 0)
+            within = 0
 
     def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
+        return -(-len(self.lengths) // self.batch_size) * self.accumulate
 
 
 class TokenRows(Dataset):
-    """Padded batches out of a ragged array; an index is the array of a batch's rows."""
+    """Padded batches out of a ragged array; an index is the array of a batch's rows, or a part of a batch.
+
+    A part comes with the targets of its whole optimizer step, by which its loss is divided.
+    """
 
     def __init__(self, tokens: Ragged, targets: np.ndarray, pad_id: int) -> None:
         self.ids = torch.from_numpy(np.array(tokens.ids, dtype=np.int64))
@@ -109,7 +143,10 @@ class TokenRows(Dataset):
         self.targets = torch.from_numpy(targets)
         self.pad_id = pad_id
 
-    def __getitem__(self, rows: np.ndarray) -> dict[str, Tensor]:
+    def __getitem__(self, rows: np.ndarray | Part) -> dict[str, Any]:
+        if isinstance(rows, Part):
+            of_step = {"step_targets": self.targets[torch.from_numpy(rows.step_rows)], "counts": rows.counts}
+            return self[rows.rows] | of_step
         index = torch.from_numpy(rows)
         lengths = self.lengths[index].unsqueeze(1)  # (B, 1)
         columns = torch.arange(int(lengths.max()))  # (T,)
@@ -126,9 +163,10 @@ class Batches(pl.LightningDataModule):
         tokens: the ragged ids of each split.
         targets: (N,) class indices or (N, C) multi-hot of each split.
         pad_id: the id that fills a batch's short rows.
-        batch_size: rows of one forward pass over all devices together.
+        batch_size: rows of one optimizer step over all devices together.
         bucket_batches: see `epoch_batches`.
         seed: of the run.
+        accumulate: forward passes of one optimizer step.
     """
 
     def __init__(
@@ -139,11 +177,13 @@ class Batches(pl.LightningDataModule):
         batch_size: int,
         bucket_batches: int,
         seed: int,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self.rows = {split: TokenRows(tokens[split], targets[split], pad_id) for split in tokens}
         self.lengths = {split: tokens[split].lengths for split in tokens}
         self.batch_size, self.bucket_batches, self.seed = batch_size, bucket_batches, seed
+        self.accumulate = accumulate
         self._training: TrainingBatches | None = None
         self._given_before = 0
 
@@ -161,7 +201,13 @@ class Batches(pl.LightningDataModule):
         """Batches of the training split, in another order each epoch."""
         rank, world_size = self._place()
         self._training = TrainingBatches(
-            self.lengths["train"], self.batch_size, self.bucket_batches, self.seed, rank, world_size
+            self.lengths["train"],
+            self.batch_size,
+            self.bucket_batches,
+            self.seed,
+            rank,
+            world_size,
+            self.accumulate,
         )
         self._training.skipped = self._given_before
         return DataLoader(self.rows["train"], batch_size=None, sampler=self._training)

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from emoji_pred.errors import Diverged
 from emoji_pred.metrics import evaluate_predicted, predicted_of
 
-Batch = Mapping[str, Tensor]
+Batch = Mapping[str, Any]  # tensors, and whether the rows of a part count (`batches.TokenRows`)
 WATCHED_STEPS = 25  # batches after which their losses are looked at
 SHOWN_ROWS = 8  # of a batch whose loss is no number
 
@@ -93,17 +93,22 @@ class Classifier(pl.LightningModule):
         targets = batch["targets"]
         logits = self(batch["input_ids"], batch["attention_mask"])
         loss = self.loss(logits, targets)
-        self._steps.append((loss.detach(), targets, predicted_of(logits.detach(), self.task)))
+        counted = len(targets) if batch.get("counts", True) else 0
+        predicted = predicted_of(logits.detach(), self.task)
+        self._steps.append((loss.detach(), targets[:counted], predicted[:counted]))
         self._unseen.append((batch["rows"], self._learning_rate()))
         if len(self._unseen) == WATCHED_STEPS:
             self.check_losses()
-        if self.trainer.world_size > 1:
-            # The mean of the devices' gradients is that of the whole batch only if each counts by its share.
-            normaliser = self._normaliser(targets)
-            total = normaliser.clone()
-            torch.distributed.all_reduce(total)
-            loss = loss * normaliser * self.trainer.world_size / total
-        return loss
+        return loss * self._share(batch) if "step_targets" in batch else loss
+
+    def _share(self, batch: Batch) -> Tensor:
+        """By what the mean loss of a part counts, so that all parts make that of the whole batch.
+
+        Lightning divides by the forward passes of a step, and takes the mean of the devices' gradients.
+        """
+        parts = self.trainer.world_size * self.trainer.accumulate_grad_batches
+        normaliser, whole = (self._normaliser(batch[name]) for name in ("targets", "step_targets"))
+        return normaliser / whole * (parts if batch["counts"] else 0)
 
     def check_losses(self) -> None:
         """Stop where a loss of the last batches is no number; asked seldom, as the answer waits for a GPU.

@@ -20,9 +20,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from emoji_pred import rank
 from emoji_pred.errors import FAILED, MISTAKE, RunFailed, Stopped, UserError, did_you_mean, one_line
 from emoji_pred.lease import Busy
 from emoji_pred.process import prepare_process
+from emoji_pred.rendezvous import say_nothing
 from emoji_pred.signals import stop_request
 
 if TYPE_CHECKING:
@@ -46,9 +48,10 @@ def _ended_by_signals() -> Iterator[None]:
         yield
     except Stopped as stopped:
         stop_request.ending = True
-        if int(os.environ.get("LOCAL_RANK", 0)):
-            # Lightning would take another code of a helper for a crash, and kill the first process.
-            sys.exit(0)
+        if not rank.is_first():
+            sys.exit(
+                0
+            )  # the code of the first process counts; torchrun would end that for another of a helper
         name = signal.Signals(stopped.signal_number).name
         print(f"\nstopped by {name}; the same command continues", file=sys.stderr)
         sys.exit(128 + stopped.signal_number)
@@ -58,13 +61,22 @@ def _ended_by_signals() -> Iterator[None]:
 def main() -> None:
     """Run the command line; ends with code 0, 2 for a user's mistake, 1 for a failed run, 130 for Ctrl-C."""
     prepare_process()
+    here = rank.place()
+    if not here.speaks:
+        say_nothing()
     _outcomes.clear()
     _codes.clear()
     # argparse takes no option between overrides: `model=cnn -m loss=focal` is what people type.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     debugging = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    if sys.argv[1:2] in (["-m"], ["--multirun"]) and any("hparams_search=" in word for word in sys.argv):
+    sweeping = bool({"-m", "--multirun"} & set(sys.argv[1:]))
+    if sweeping and any("hparams_search=" in word for word in sys.argv):
         _fail("hparams_search tries combinations itself: leave out -m")
+    if sweeping and (here.processes or 1) > 1:
+        _fail(
+            f"{here.starter} started {here.processes} processes, and each would start the whole sweep; start "
+            f"it once, without {here.starter}: each of its runs starts its own processes on trainer.devices"
+        )
     try:
         with _hydra_raising():
             hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(train)()

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from emoji_pred import rank
 from emoji_pred.errors import UserError
 from emoji_pred.schema import Config, Trainer
 
@@ -79,6 +80,29 @@ def check(config: Mapping[str, Any]) -> Config:
             f"{trainer.devices * trainer.num_nodes} devices; change model.batch_size or trainer.devices"
         )
     return checked
+
+
+def check_processes(trainer: Trainer) -> None:
+    """Check that as many processes were started as the trainer asks for.
+
+    Raises:
+        UserError: saying what to set.
+    """
+    here, asked = rank.place(), trainer.devices * trainer.num_nodes
+    if here.processes is None:
+        if trainer.num_nodes > 1:
+            raise UserError(
+                f"trainer.num_nodes={trainer.num_nodes}, but nothing starts the other nodes; start the run "
+                "on each by torchrun, or on all by srun (docs/distributed.md), or set trainer.num_nodes=1"
+            )
+        return
+    assert here.on_node is not None  # or they had not met
+    if here.processes != asked or here.on_node != trainer.devices:
+        raise UserError(
+            f"{here.starter} started {here.processes} processes, {here.on_node} of them on this node, but "
+            f"trainer.devices={trainer.devices} trainer.num_nodes={trainer.num_nodes} asks for {asked}; set "
+            f"trainer=ddp trainer.devices={here.on_node} trainer.num_nodes={here.processes // here.on_node}"
+        )
 
 
 def check_hardware(trainer: Trainer) -> None:

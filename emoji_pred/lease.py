@@ -34,10 +34,8 @@ class Busy(UserError):
 
 
 @contextmanager
-def held(directory: Path, wait: bool = False) -> Iterator[SoftFileLease | None]:
+def held(directory: Path, wait: bool = False) -> Iterator[SoftFileLease]:
     """Hold a run's directory: two processes that train one configuration would mix up their files.
-
-    The helper processes of a distributed run share what the first holds; they get None.
 
     Args:
         directory: of the run; it exists.
@@ -46,9 +44,6 @@ def held(directory: Path, wait: bool = False) -> Iterator[SoftFileLease | None]:
     Raises:
         Busy: another process holds it, and `wait` is False.
     """
-    if int(os.environ.get("LOCAL_RANK", 0)) or int(os.environ.get("NODE_RANK", 0)):
-        yield None
-        return
     lease = _lease(directory)
     _acquire(lease, directory, wait)
     try:
@@ -57,13 +52,13 @@ def held(directory: Path, wait: bool = False) -> Iterator[SoftFileLease | None]:
         lease.release()
 
 
-def check_not_lost(lease: SoftFileLease | None, directory: Path) -> None:
+def check_not_lost(lease: SoftFileLease, directory: Path) -> None:
     """Refuse to write results of a run that another process took over meanwhile.
 
     Raises:
         Busy: this process was silent for longer than a minute, say while the machine slept.
     """
-    if lease is not None and lease.compromise is not None:
+    if lease.compromise is not None:
         raise Busy(
             f"{directory} was taken over by another process while this one was silent; "
             "start the same command again to find its result"

@@ -11,12 +11,13 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from emoji_pred import config as configuration
-from emoji_pred import runs
+from emoji_pred import rank, runs
 from emoji_pred.errors import Diverged, Pruned, RunFailed, UserError
 from emoji_pred.lease import check_not_lost, held
+from emoji_pred.peers import Peers
 from emoji_pred.provenance import code_revision, environment, peak_memory_mb, reset_peak_memory
 from emoji_pred.signals import stop_request
 
@@ -75,6 +76,34 @@ def run(
         RunFailed: an error that is no mistake of the user.
     """
     started = time.monotonic()
+    with Peers() as peers:
+        configuration.check_processes(configuration.check(config).trainer)
+        if not rank.is_first():
+            _help(config, peers)
+        return _lead(config, overrides or [], wait, started, peers, watch)
+
+
+def _help(config: Options, peers: Peers) -> NoReturn:
+    """In the helper processes of a distributed run: train with the first, which decides and writes."""
+    identity = identify(config)
+    peers.wait_for_start()
+    check_before_training(config)
+    configuration.check_hardware(identity.settings.trainer)
+    peers.check_same(identity.name, identity.directory)
+    corpus = _load_corpus(config)
+    configuration.check_loss(config, corpus.task)
+    tokenized = _tokenize(config, corpus)
+
+    from emoji_pred.training import train_and_evaluate
+
+    train_and_evaluate(config, corpus, tokenized, identity.directory, [], peers)
+    raise SystemExit(0)
+
+
+def _lead(
+    config: Options, overrides: list[str], wait: bool, started: float, peers: Peers, watch: Watch | None
+) -> RunResult:
+    """In the first process, or the only one."""
     identity = identify(config)
     finished = find_finished(identity)
     if finished is not None:
@@ -93,7 +122,8 @@ def run(
                 return finished
             runs.forget_failure(directory)
             may_publish = functools.partial(check_not_lost, lease, directory)
-            result = _train_or_tell(config, identity, overrides or [], started, may_publish, watch)
+            peers.start(identity.settings.trainer.devices)
+            result = _train_or_tell(config, identity, overrides, started, may_publish, peers, watch)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it
             directory.rmdir()
@@ -135,6 +165,7 @@ def _train_or_tell(
     overrides: list[str],
     started: float,
     may_publish: Callable[[], None],
+    peers: Peers,
     watch: Watch | None,
 ) -> dict[str, Any]:
     """Train; an error is kept beside the run and told in one line.
@@ -146,7 +177,7 @@ def _train_or_tell(
     """
     directory = identity.directory
     try:
-        return _train(config, identity, overrides, started, may_publish, watch)
+        return _train(config, identity, overrides, started, may_publish, peers, watch)
     except Pruned as pruned:
         runs.write_pruned(directory, pruned, overrides)
         raise
@@ -159,8 +190,11 @@ def _train_or_tell(
             raise UserError(
                 f"{directory} was removed while the run trained; the same command trains it again"
             ) from error
+        behind = peers.explained(error)
         with contextlib.suppress(OSError, UserError):  # a full disk must not hide the error
-            runs.write_failure(directory, error, traceback.format_exc(), overrides)
+            runs.write_failure(directory, behind, traceback.format_exc(), overrides)
+        if isinstance(behind, UserError | RunFailed):
+            raise behind from error
         line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         advice = "; lower model.batch_size, or raise model.accumulate" if _out_of_memory(error) else ""
         raise RunFailed(f"{line}{advice}; the whole trace: {directory / runs.TRACE}") from error
@@ -178,20 +212,21 @@ def _train(
     overrides: list[str],
     started: float,
     may_publish: Callable[[], None],
+    peers: Peers,
     watch: Watch | None,
 ) -> dict[str, Any]:
     directory = identity.directory
     reset_peak_memory()
     code = code_revision()  # before training: the checkout may change meanwhile
+    peers.check_same(identity.name, directory)
     corpus = _load_corpus(config)
     configuration.check_loss(config, corpus.task)
     tokenized = _tokenize(config, corpus)
 
     from emoji_pred.training import train_and_evaluate
 
-    outcome = train_and_evaluate(config, corpus, tokenized, directory, overrides, watch)
-    if outcome is None:  # a helper process of a distributed run: the first process writes the result
-        raise SystemExit(0)
+    outcome = train_and_evaluate(config, corpus, tokenized, directory, overrides, peers, watch)
+    assert outcome is not None  # in the first process
     result: dict[str, Any] = {
         "schema": runs.RESULT_SCHEMA,
         "status": "finished",

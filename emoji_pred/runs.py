@@ -58,6 +58,8 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
         "precision": config["trainer"]["precision"],
         "max_steps": config["trainer"]["max_steps"],
     }
+    if model["accumulate"] > 1:  # before, each forward pass was a batch of its own
+        parts["accumulation"] = 2
     if file_blob_ids:  # a user's file is known by its content, not by where it lies
         parts["data"] = {key: value for key, value in config["data"].items() if key not in NOT_NUMBERS}
     return parts

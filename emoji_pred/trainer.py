@@ -9,17 +9,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from emoji_pred import runs
+from emoji_pred import rank, runs
 from emoji_pred.without_transformers import without_transformers
 
 with without_transformers():
     import lightning.pytorch as pl
+    from lightning.fabric.plugins.environments import (
+        ClusterEnvironment,
+        LightningEnvironment,
+        SLURMEnvironment,
+        TorchElasticEnvironment,
+    )
     from lightning.fabric.plugins.io import TorchCheckpointIO
     from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar
+    from lightning.pytorch.strategies import DDPStrategy
 
 import torch
 
 from emoji_pred.progress import callbacks
+from emoji_pred.rendezvous import MEETING
 
 Options = Mapping[str, Any]
 # Called with the number of an epoch (from 0) and its figures; may raise `Pruned`.
@@ -107,7 +115,7 @@ def build_trainer(
         accelerator=hardware["accelerator"],
         devices=hardware["devices"],
         num_nodes=hardware["num_nodes"],
-        strategy="ddp" if several else "auto",
+        strategy=DDPStrategy(timeout=MEETING) if several else "auto",
         precision=hardware["precision"],
         deterministic="warn" if torch.cuda.is_available() and hardware["accelerator"] != "cpu" else True,
         max_epochs=epochs,
@@ -117,13 +125,22 @@ def build_trainer(
         gradient_clip_val=model["gradient_clip"],
         logger=loggers,
         callbacks=extra,
-        plugins=[SafeCheckpointIO()],
+        plugins=[SafeCheckpointIO(), _environment()],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in extra),
         log_every_n_steps=0,  # figures of an epoch only
     )
+
+
+def _environment() -> ClusterEnvironment:
+    """How Lightning finds the other processes. Itself, it takes any Slurm job for a distributed run."""
+    starter = rank.place().starter
+    if starter == "torchrun":
+        return TorchElasticEnvironment()
+    # `resume` answers the signals.
+    return SLURMEnvironment(auto_requeue=False) if starter == "srun" else LightningEnvironment()
 
 
 def quiet_libraries() -> None:

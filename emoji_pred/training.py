@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from emoji_pred.errors import Pruned, UserError
 from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
 from emoji_pred.metrics import evaluate
 from emoji_pred.optimizers import build_optimizer, build_scheduler
+from emoji_pred.peers import Peers
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
 from emoji_pred.signals import stop_request
 from emoji_pred.token_cache import Tokenized
@@ -67,6 +69,7 @@ def train_and_evaluate(
     tokenized: Tokenized,
     directory: Path,
     overrides: Sequence[str],
+    peers: Peers,
     watch: Watch | None = None,
 ) -> Outcome | None:
     """Train, then evaluate the best checkpoint on validation and test.
@@ -87,15 +90,17 @@ def train_and_evaluate(
     """
     quiet_libraries()
     torch.set_num_threads(config["trainer"]["threads"] or ALL_THREADS)
+    if peers.count > 1 and config["trainer"]["threads"]:
+        # Lightning would share out the cores, whatever was set.
+        os.environ.setdefault("OMP_NUM_THREADS", str(config["trainer"]["threads"]))
     # Adam's moments of words that are seldom seen decay below the smallest normal float, where a CPU computes
     # many times slower (an epoch of model=ffn: seven times). They are flushed to zero.
     torch.set_flush_denormal(True)
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     classifier = build_classifier(config, corpus, tokenized)
     batches = build_batches(config, corpus, tokenized)
-    if config["force"]:
-        remove_states(directory)
-    state = usable_state(directory)
+    found = peers.of_first("state", lambda: _state(directory, config["force"]))
+    state = directory / found if found else None
     title = run_title(overrides, directory.name)
     loggers = build_logger(
         config["logger"], directory, title, runs.public(config), continued=state is not None
@@ -105,6 +110,7 @@ def train_and_evaluate(
         hardware = config["trainer"]
         saver = SaveState(directory, checkpoint, request, hardware["save_minutes"], hardware["save_steps"])
         trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver, watch)
+        peers.meet()
         try:
             _fit(trainer, classifier, batches, config["seed"], state, checkpoint)
         except Pruned:
@@ -113,6 +119,14 @@ def train_and_evaluate(
             checkpoint.unlink(missing_ok=True)
             raise
         return _evaluate(config, trainer, classifier, batches, corpus, loggers, saver, checkpoint)
+
+
+def _state(directory: Path, force: bool) -> str:
+    """The name of the state to continue from; empty to begin anew."""
+    if force:
+        remove_states(directory)
+    state = usable_state(directory)
+    return "" if state is None else state.name
 
 
 def _fit(
@@ -248,9 +262,10 @@ def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batc
         tokenized.splits,
         targets,
         tokenized.pad_id,
-        model["batch_size"] // model["accumulate"],
+        model["batch_size"],
         config["bucket_batches"],
         config["seed"],
+        model["accumulate"],
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from emoji_pred import rank
 from emoji_pred.errors import Stopped
 from emoji_pred.run_tables import known_digits, last_split, run_tables, scalars
 from emoji_pred.runs import RESULT, SplitPredictions
@@ -186,7 +187,7 @@ def start_wandb_logger(
         UserError: a mode that does not exist.
     """
     mode = wandb_mode(options["mode"])
-    if mode == "disabled" or not _is_main_process():
+    if mode == "disabled" or not rank.is_first():
         return None
     note = (_read_note(run_directory) if continued else None) or _new_note(run_directory)
     settings = {key: value for key, value in config.items() if key not in LEFT_OUT}
@@ -199,10 +200,6 @@ def start_wandb_logger(
     start_timeout = min(timeout, UNANSWERED) if mode == "online" else timeout
     shown = int(options["predictions"])
     return RunWandbLogger(process, run_directory, note, shown, timeout, start_timeout)
-
-
-def _is_main_process() -> bool:
-    return int(getattr(rank_zero_only, "rank", 0)) == 0
 
 
 def _new_note(directory: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from emoji_pred.batches import (
     Batches,
+    Part,
     TokenRows,
     TrainingBatches,
     epoch_batches,
@@ -97,23 +98,35 @@ def test_lightning_sets_the_epoch() -> None:
     assert lists(sampler) == lists(epoch_batches(lengths_of(100), 16, 2, 1, 4)) != first
 
 
-@pytest.mark.parametrize("world_size", [2, 3])
-def test_devices_share_each_batch(world_size: int) -> None:
-    lengths = lengths_of(209)
+@pytest.mark.parametrize(("world_size", "accumulate"), [(2, 1), (3, 1), (1, 4), (2, 3)])
+@pytest.mark.parametrize("rows", [209, 25, 24, 1])  # the last batch: 17, 1, 24 and 1
+def test_the_parts_of_each_batch_hold_its_rows_once(world_size: int, accumulate: int, rows: int) -> None:
+    lengths = lengths_of(rows)
     whole = lists(TrainingBatches(lengths, 24, 3, 0))
-    shares = [lists(TrainingBatches(lengths, 24, 3, 0, rank, world_size)) for rank in range(world_size)]
+    shares = [
+        list(TrainingBatches(lengths, 24, 3, 0, rank, world_size, accumulate)) for rank in range(world_size)
+    ]
     for number, batch in enumerate(whole):
-        parts = [share[number] for share in shares]
-        assert sorted(chain.from_iterable(parts)) == sorted(batch)
-        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+        steps = slice(number * accumulate, (number + 1) * accumulate)
+        parts: list[Part] = list(chain.from_iterable(share[steps] for share in shares))
+        assert len(parts) == world_size * accumulate
+        assert all(part.step_rows.tolist() == batch for part in parts)
+        assert all(len(part.rows) >= 1 for part in parts), "every device steps"
+        counted = [part.rows.tolist() for part in parts if part.counts]
+        assert sorted(chain.from_iterable(counted)) == sorted(batch)
+        if len(batch) == 24:
+            assert {len(part) for part in counted} == {24 // world_size // accumulate}
+    assert all(len(share) == len(whole) * accumulate for share in shares)
 
 
-def test_every_device_steps_on_a_last_batch_of_one_row() -> None:
-    lengths = lengths_of(25)
-    for rank in range(4):
-        share = lists(TrainingBatches(lengths, 24, 3, 0, rank, 4))
-        assert len(share) == 2
-        assert all(len(part) >= 1 for part in share)
+@pytest.mark.parametrize("given", [1, 2, 4, 7])
+def test_parts_go_on_where_they_were_cut(given: int) -> None:
+    def rows(skipped: int) -> list[list[int]]:
+        sampler = TrainingBatches(lengths_of(100), 24, 3, 0, 0, 2, 2)
+        sampler.skipped = skipped
+        return [part.rows.tolist() for part in sampler]
+
+    assert rows(given) == rows(0)[given:]
 
 
 # --- evaluation

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,11 +11,10 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY, settings_restored
+from conftest import settings_restored
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from emoji_pred import runs
 from emoji_pred.batches import Batches
 from emoji_pred.classifier import Classifier
 from emoji_pred.tokenizers import Ragged
@@ -189,41 +183,3 @@ def test_a_checkpoint_carries_what_it_needs_to_be_used() -> None:
     checkpoint: dict[str, Any] = {}
     classifier().on_save_checkpoint(checkpoint)
     assert checkpoint == {"emoji_pred": {"label_names": ["a", "b"]}}
-
-
-def test_two_processes_train_what_one_does(
-    train: Callable[..., Any], quick: Callable[..., list[str]], tmp_path: Path
-) -> None:
-    # 210 rows in global batches of 32; no dropout, whose masks differ between processes.
-    overrides = quick("cnn", "model.network.dropout=0", "model.max_epochs=2", "trainer.progress=lines")
-    alone = train(*overrides)
-    command = [sys.executable, "train.py", *overrides, "trainer=ddp", "trainer.devices=2"]
-    command += [
-        "trainer.threads=1",
-        "trainer.progress=lines",
-        f"runs_dir={tmp_path}",
-        f"cache_dir={tmp_path}",
-    ]
-    done = subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("epoch 1/2") == 1, "only the first process speaks"
-    directory = tmp_path / alone.directory.name  # devices do not change the name
-    result = json.loads((directory / runs.RESULT).read_text(encoding="utf-8"))
-    for epoch, expected in zip(result["curves"], alone.result["curves"], strict=True):
-        assert epoch == pytest.approx(expected, abs=1e-5)
-    for split, rows in (("validation", 30), ("test", 60)):
-        assert sum(row["support"] for row in result[split]["per_class"]) == rows
-        row_ids, targets, probabilities = runs.read_predictions(directory / runs.PREDICTIONS)[split]
-        expected_ids, expected_targets, expected = runs.read_predictions(alone.directory / runs.PREDICTIONS)[
-            split
-        ]
-        assert row_ids == expected_ids
-        np.testing.assert_array_equal(targets, expected_targets)
-        np.testing.assert_allclose(probabilities, expected, atol=1e-5)

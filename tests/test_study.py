@@ -140,15 +140,6 @@ def test_more_trials_later_go_on_and_fewer_do_nothing(tmp_path: Path) -> None:
     assert len(stored(tmp_path)) == 5
 
 
-def test_a_run_that_two_trials_draw_is_trained_by_one_at_a_time(tmp_path: Path) -> None:
-    one, other = opened(tmp_path, 2), opened(tmp_path, 2)
-    with one.lock_of_run("abc"), other.lock_of_run("def"):
-        from filelock import Timeout
-
-        with pytest.raises(Timeout):
-            other.lock_of_run("abc").acquire(timeout=0)
-
-
 def test_an_epoch_is_reported_once_and_a_laggard_is_pruned_before_its_last(tmp_path: Path) -> None:
     study = opened(tmp_path, 3, pruner="median")
     first = study.take()

@@ -68,7 +68,10 @@ def test_an_encoder_trains_with_its_dropout_on(built: Any, monkeypatch: pytest.M
 
 def test_the_batch_size_is_that_of_an_optimizer_step(built: Any) -> None:
     assert built("ffn", "model.batch_size=4")[2].batch_size == 4
-    assert built("ffn", "model.batch_size=4", "model.accumulate=2")[2].batch_size == 2
+    batches = built("ffn", "model.batch_size=4", "model.accumulate=2")[2]
+    assert (batches.batch_size, batches.accumulate) == (4, 2)
+    sizes = {len(batch["targets"]) for batch in batches.train_dataloader()}
+    assert max(sizes) == 2
 
 
 def test_several_labels_are_floats_for_the_loss(built: Any) -> None:

@@ -158,7 +158,8 @@ def test_disabled_and_helper_processes_start_nothing(
 
     monkeypatch.setattr(wandb_logger, "SideProcess", start)
     assert len(build_logger(wandb_options(mode="disabled"), tmp_path, "run", {})) == 1  # type: ignore[arg-type]
-    monkeypatch.setattr(wandb_logger.rank_zero_only, "rank", 1)
+    monkeypatch.setenv("MASTER_PORT", "1")  # as a first process tells its helpers
+    monkeypatch.setenv("LOCAL_RANK", "1")
     assert len(build_logger(wandb_options(), tmp_path, "run", {})) == 1  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
