@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EXTRAS := .[dev,bench,sweeps,ray,trackers]
 LOWEST := .venv/lowest
-SOURCES := emoji_pred $(wildcard train.py experiments)
+SOURCES := emoji_pred $(wildcard train.py experiments hydra_plugins)
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 WANDB_MODE=offline
 PYTEST := $(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses $(WORKERS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-COMMANDS = ("runs",)
+COMMANDS = ("runs", "dashboard")
 
 
 def main() -> None:
@@ -13,6 +13,11 @@ def main() -> None:
         from emoji_pred.runs_command import main as runs_main
 
         runs_main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["dashboard"]:
+        from emoji_pred.dashboard import main as dashboard_main
+
+        dashboard_main(sys.argv[2:])
         return
     print(f"usage: python -m emoji_pred {{{','.join(COMMANDS)}}} ...; train with train.py", file=sys.stderr)
     sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)

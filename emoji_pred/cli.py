@@ -28,8 +28,8 @@ from emoji_pred.rendezvous import say_nothing
 from emoji_pred.signals import stop_request
 
 if TYPE_CHECKING:
+    from emoji_pred.jobs import Ended
     from emoji_pred.run import RunResult
-    from emoji_pred.sweep import Ended
 
 # `~` in a directory: Hydra itself would make a folder of that name.
 OmegaConf.register_new_resolver("home", lambda path: str(Path(path).expanduser()), replace=True)
@@ -69,7 +69,10 @@ def main() -> None:
     # argparse takes no option between overrides: `model=cnn -m loss=focal` is what people type.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     debugging = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    if {"-m", "--multirun"} & set(sys.argv[1:]) and (here.processes or 1) > 1:
+    sweeping = bool({"-m", "--multirun"} & set(sys.argv[1:]))
+    if sweeping and any("hparams_search=" in word for word in sys.argv):
+        _fail("hparams_search tries combinations itself: leave out -m")
+    if sweeping and (here.processes or 1) > 1:
         _fail(
             f"{here.starter} started {here.processes} processes, and each would start the whole sweep; start "
             f"it once, without {here.starter}: each of its runs starts its own processes on trainer.devices"
@@ -111,9 +114,9 @@ def train(config: DictConfig) -> dict[str, Any]:
     """One run: of a single command, or one that a launcher calls for, here or in another process.
 
     Returns:
-        For the sweep, the fields of `sweep.Ended`.
+        For the sweep, the fields of `jobs.Ended`.
     """
-    from emoji_pred.sweep import Ended, is_worker
+    from emoji_pred.jobs import Ended, is_worker
 
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     if not sweeping or not is_worker():
@@ -127,7 +130,7 @@ def train(config: DictConfig) -> dict[str, Any]:
 
 def _train(config: DictConfig, sweeping: bool) -> Ended:
     """Train, print what went wrong, tell how it ended."""
-    from emoji_pred.sweep import Ended, announcement
+    from emoji_pred.jobs import Ended, announcement
 
     warnings.formatwarning = _format_warning
     hydra_config = HydraConfig.get()
@@ -158,11 +161,16 @@ def _train(config: DictConfig, sweeping: bool) -> Ended:
     return ended
 
 
-def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult:
+def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult | None:
     from emoji_pred.own_process import train_in_own_process
     from emoji_pred.run import find_finished, identify, run
 
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    if plain.get("hparams_search") is not None:
+        from emoji_pred.search import search
+
+        search(plain, overrides, CONF.parent / "train.py")  # it says itself what it found
+        return None
     hardware = plain.get("trainer") or {}
     several = (hardware.get("devices", 1), hardware.get("num_nodes", 1)) != (1, 1)
     if sweeping and several:
@@ -212,9 +220,11 @@ def _explain(error: Exception) -> str:
     if not str(error) and isinstance(error.__cause__, Exception):
         return _explain(error.__cause__)
     text = str(error)
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = (error.missing_cfg_file or "").rpartition("/")
-        return f"{group}={choice} is not a choice{did_you_mean(choice, error.options)}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        # Of a list of choices Hydra does not say which there are.
+        choices = error.options or [path.stem for path in (CONF / group).glob("*.yaml")]
+        return f"{group}={choice} is not a choice{did_you_mean(choice, choices)}"
     several = re.search(r"Ambiguous value for argument '([^']+)'", text)
     if several:
         return f"{several.group(1)} is a list of values: add -m to train one after the other"
@@ -261,4 +271,5 @@ def _dotted(value: Any, prefix: str = "") -> list[str]:
     keys = []
     for key, inner in value.items():
         keys += [f"{prefix}{key}", *_dotted(inner, f"{prefix}{key}.")]
-    return [key for key in keys if not key.startswith(("defaults", "hydra"))]
+    # The space of a search repeats keys of other groups.
+    return [key for key in keys if not key.startswith(("defaults", "hydra", "space."))]

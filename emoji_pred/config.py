@@ -43,6 +43,8 @@ def check(config: Mapping[str, Any]) -> Config:
             if not isinstance(config[group].get(key), str):
                 raise UserError(f"{group}.{key}: a name is required, found {config[group].get(key)!r}")
     model, trainer = checked.model, checked.trainer
+    if checked.logger.none is not None and len(config["logger"]) > 1:
+        raise UserError("logger=none keeps no log and cannot stand beside another; leave one of them out")
     if trainer.accelerator == "cpu":
         _check_cores(trainer.devices)
     if model.batch_size % model.accumulate:
@@ -246,5 +248,6 @@ def _explain(error: ValidationError, prefix: str = "") -> str:
         )
         found = "" if item["type"] == "missing" else f", found {item['input']!r}"
         text = "unknown option" if item["type"] == "extra_forbidden" else item["msg"]
+        text = text.removeprefix("Value error, ")  # of our own validators
         problems.append(f"{key}: {text[0].lower()}{text[1:]}{found}")
     return "; ".join(problems)

@@ -25,6 +25,19 @@ class RunFailed(Exception):
     """A run ended by an error that is no mistake of the user; the message is one line with its place."""
 
 
+class Pruned(Exception):
+    """A search ended a run early, as it lags behind others.
+
+    Attributes:
+        epochs: trained so far.
+        macro_f1: the best on validation so far, a fraction.
+    """
+
+    def __init__(self, epochs: int, macro_f1: float) -> None:
+        super().__init__(f"pruned after {epochs} epoch(s) at validation macro-F1 {macro_f1:.4f}")
+        self.epochs, self.macro_f1 = epochs, macro_f1
+
+
 class Stopped(BaseException):
     """A signal asked the process to end; what the run had reached is saved.
 

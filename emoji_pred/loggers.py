@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from emoji_pred.errors import UserError
-from emoji_pred.runs import CURVES, SplitPredictions, replace_file
+from emoji_pred.run_tables import known_digits
+from emoji_pred.runs import CURVES, SplitPredictions, public_overrides, replace_file
+
+TITLE = 128  # characters of a run's name that W&B takes
+NOT_IN_A_TITLE = ("logger", "force", "retry_failed", "trainer.progress")  # nothing of the experiment
+
+
+def run_title(overrides: Sequence[str], name: str) -> str:
+    """What trackers call a run: what the user typed of the experiment, or its name where that is nothing."""
+    typed = [item for item in public_overrides(overrides) if not item.lstrip("+~").startswith(NOT_IN_A_TITLE)]
+    title = " ".join(typed) or name
+    return title if len(title) <= TITLE else f"{title[: TITLE - 1]}…"
 
 
 def build_logger(
     options: Mapping[str, Any],
     run_directory: Path,
-    run_name: str,
+    run_title: str,
     config: Mapping[str, Any],
     continued: bool = False,
 ) -> list[Logger] | bool:
     """The loggers that `logger=` names, for Lightning's Trainer.
 
     Args:
-        options: the resolved `logger` group.
-        run_directory: where the loggers write.
-        run_name: what the run is called at Weights & Biases.
+        options: the resolved `logger` group: for each logger its settings.
+        run_directory: where the loggers write; its name is the run's.
+        run_title: what trackers call the run.
         config: the resolved configuration, stored with the run there.
         continued: the run goes on where an earlier process was interrupted.
 
@@ -36,19 +47,34 @@ def build_logger(
         A list of loggers, or False for `logger=none`.
 
     Raises:
-        UserError: an unknown logger or mode.
+        UserError: a mode that does not exist, or a library that is not installed.
     """
-    name = options["name"]
-    if name == "none":
+    if "none" in options:
         return False
     loggers: list[Logger] = [EpochCSVLogger(run_directory / CURVES, continued)]
-    if name == "wandb":
+    if "tensorboard" in options:
+        from emoji_pred.tensorboard_logger import build_tensorboard_logger
+
+        loggers.append(build_tensorboard_logger(options["tensorboard"], run_directory, config))
+    if "wandb" in options:
         from emoji_pred.wandb_logger import start_wandb_logger
 
-        loggers.append(start_wandb_logger(options, run_directory, run_name, config))
-    elif name != "csv":
-        raise UserError(f"logger.name={name} is not a logger; choose csv, wandb or none")
+        started = start_wandb_logger(options["wandb"], run_directory, run_title, config, continued)
+        loggers += [] if started is None else [started]
     return loggers
+
+
+@contextmanager
+def told_of_the_end(loggers: Sequence[Logger] | bool) -> Iterator[None]:
+    """Tell the loggers that keep a run open when training ends by an error or a signal."""
+    try:
+        yield
+    except BaseException as error:
+        for logger in loggers if isinstance(loggers, Sequence) else ():
+            end_early = getattr(logger, "end_early", None)
+            if end_early is not None:
+                end_early(error)
+        raise
 
 
 def log_evaluation(
@@ -57,7 +83,7 @@ def log_evaluation(
     predictions: Mapping[str, SplitPredictions],
     texts: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """Hand a finished run to the loggers, and close them.
+    """Hand a finished run to the loggers, and close them; one that fails costs a warning, not the run.
 
     Args:
         loggers: what `build_logger` returned.
@@ -67,8 +93,15 @@ def log_evaluation(
     """
     for logger in loggers if isinstance(loggers, Sequence) else ():
         finish = getattr(logger, "log_evaluation", None)
-        if finish is not None:
-            finish(result, predictions, texts or {})
+        try:
+            if finish is not None:
+                finish(result, predictions, texts or {})
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            warnings.warn(
+                f"the run is finished, but its logger {logger.name} failed: {type(error).__name__}: {reason}",
+                stacklevel=2,
+            )
 
 
 class EpochCSVLogger(Logger):
@@ -108,8 +141,7 @@ class EpochCSVLogger(Logger):
         if self._continued:
             self._rows, self._continued = _rows_before(self.path, epoch), False
         row = self._rows.setdefault(epoch, {"epoch": epoch})
-        # Lightning hands on float32: seven digits are all it knows.
-        row.update({key: float(f"{value:.7g}") for key, value in metrics.items() if key != "epoch"})
+        row.update({key: value for key, value in known_digits(metrics).items() if key != "epoch"})
         if step is not None:
             row["step"] = step
         names = list(dict.fromkeys(name for row in self._rows.values() for name in row))

@@ -86,6 +86,44 @@ def evaluate_predicted(predicted: Tensor, targets: Tensor, task: str, num_classe
     return {"macro_f1": float(_ratios(*counts)[2].mean()), "accuracy": int(right) / len(targets)}
 
 
+def reliability(probabilities: Tensor, targets: Tensor, task: str) -> list[dict[str, Any]]:
+    """The points of a reliability diagram: accuracy by confidence, over the bins of `ece`.
+
+    Args:
+        probabilities: (N, C) floats, softmax or sigmoid already applied.
+        targets: (N,) class indices, or (N, C) zeros and ones.
+        task: `multiclass`: the confidence is that of the predicted class, and a row counts as right or wrong;
+            `multilabel`: each of the N x C probabilities counts, against whether the label is given.
+
+    Returns:
+        For each of 15 bins of equal width that holds anything: lower and upper (its edges), confidence and
+        accuracy (means), rows. The mean of |accuracy - confidence|, weighted by rows, is `ece`; a confidence
+        of exactly 1 stands in the last bin.
+    """
+    import torch
+
+    scores = probabilities.detach().cpu().double().clamp(0.0, 1.0)
+    if task == "multiclass":
+        confidence, predicted = scores.max(dim=1)
+        right = predicted == targets.cpu()
+    else:
+        confidence, right = scores.flatten(), targets.cpu().flatten() > 0
+    edges = torch.linspace(0, 1, CALIBRATION_BINS + 1, dtype=torch.float64)
+    place = (torch.bucketize(confidence, edges, right=True) - 1).clamp(max=CALIBRATION_BINS - 1)
+    rows, hits, sums = (
+        torch.bincount(place, weights, CALIBRATION_BINS).tolist()
+        for weights in (torch.ones_like(confidence), right.double(), confidence)
+    )
+    return [
+        {
+            **{"lower": float(edges[index]), "upper": float(edges[index + 1])},
+            **{"confidence": sums[index] / count, "accuracy": hits[index] / count, "rows": int(count)},
+        }
+        for index, count in enumerate(rows)
+        if count
+    ]
+
+
 def _evaluate_multiclass(
     probabilities: Tensor, targets: Tensor, label_names: Sequence[str]
 ) -> dict[str, Any]:

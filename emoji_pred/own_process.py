@@ -1,4 +1,4 @@
-"""A run of a sweep in a process of its own, for runs on several devices.
+"""Runs in processes of their own: on several devices inside a sweep or a search, and a search's workers.
 
 Lightning starts one helper process for each further device by running the command line again. Inside a sweep
 each of them would start the whole sweep; so there the run is given a command line that is its own.
@@ -10,8 +10,9 @@ import ctypes
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from emoji_pred.errors import MISTAKE, STOP_SIGNALS, RunFailed, Stopped, UserError
@@ -23,8 +24,6 @@ TOLD_BY_PARENT = ("error: ", "stopped by ")  # in its own words
 def train_in_own_process(script: Path, overrides: Sequence[str]) -> None:
     """Run `script` with the overrides of one run, and pass on how it ends.
 
-    Signals go to it alone, so that it saves its state once; if this process is killed, it is asked to stop.
-
     Args:
         script: `train.py`.
         overrides: of the run, as a user would type them.
@@ -34,7 +33,35 @@ def train_in_own_process(script: Path, overrides: Sequence[str]) -> None:
         RunFailed: it failed.
         Stopped: it was stopped by a signal.
     """
-    running = subprocess.Popen(
+    (error,) = in_own_processes(script, [overrides])
+    if error is not None:
+        raise error
+
+
+def in_own_processes(script: Path, commands: Sequence[Sequence[str]]) -> list[BaseException | None]:
+    """Run `script` with each list of overrides, side by side, until all have ended.
+
+    Signals go to them alone, so that each saves its state once; if this process is killed, they are asked to
+    stop.
+
+    Returns:
+        For each None, or what `train_in_own_process` would raise.
+    """
+    running: list[subprocess.Popen[str]] = []
+    with _forwarding_signals(running), ThreadPoolExecutor(len(commands)) as pool:
+        try:
+            for overrides in commands:
+                running.append(_start(script, overrides))
+            ends = [pool.submit(_wait, process) for process in running]
+            return [end.exception() for end in ends]
+        finally:
+            for process in running:
+                if process.poll() is None:
+                    process.kill()
+
+
+def _start(script: Path, overrides: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, str(script), *overrides],
         stderr=subprocess.PIPE,
         text=True,
@@ -43,30 +70,40 @@ def train_in_own_process(script: Path, overrides: Sequence[str]) -> None:
         preexec_fn=_stop_with_parent if sys.platform == "linux" else None,
     )
 
+
+@contextmanager
+def _forwarding_signals(running: Sequence[subprocess.Popen[str]]) -> Iterator[None]:
+    """Hand signals that ask to stop on to the processes, instead of stopping here."""
+
     def forward(number: int, _: object) -> None:
-        with suppress(ProcessLookupError):
-            running.send_signal(number)
+        for process in running:
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
 
     before = {}
     try:
         for number in STOP_SIGNALS:
             with suppress(ValueError):  # not in the main thread
                 before[number] = signal.signal(number, forward)
-        lines = []
-        assert running.stderr is not None
-        for line in running.stderr:
-            lines.append(line.rstrip())
-            if not line.startswith(TOLD_BY_PARENT):
-                sys.stderr.write(line)
-        code = running.wait()
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if running.poll() is None:
-            running.kill()
+
+
+def _wait(running: subprocess.Popen[str]) -> None:
+    """Show what a process says on standard error, and raise what its end means."""
+    lines = []
+    assert running.stderr is not None
+    for line in running.stderr:
+        lines.append(line.rstrip())
+        if not line.startswith(TOLD_BY_PARENT):
+            sys.stderr.write(line)
+    code = running.wait()
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    if code - 128 in STOP_SIGNALS:
-        raise Stopped(code - 128)
+    number = code - 128 if code > 0 else -code  # negative: it was asked before it listened
+    if number in STOP_SIGNALS:
+        raise Stopped(number)
     if code == MISTAKE:
         raise UserError(errors[0] if errors else "the run ended with a mistake that it did not name")
     if code:

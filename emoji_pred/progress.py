@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ with without_transformers():  # a run imports Lightning here first
     import lightning.pytorch as pl
     from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 
+LABEL = "EMOJI_PRED_LABEL"  # stands before the lines of a run that others run beside
 SILENCE_SECONDS = 60  # after which a log gets a line
 REFRESH_STEPS = 25  # drawing a bar each step costs more than a step of a small model
 
@@ -123,6 +125,7 @@ class EpochLines(Callback):
 
     def _say(self, line: str) -> None:
         self._spoke = time.monotonic()
+        line = os.environ.get(LABEL, "") + line
         if self._above_bar:
             from tqdm import tqdm
 

@@ -36,7 +36,7 @@ from emoji_pred.signals import StopRequest
 
 GENERATIONS = 2  # states kept
 DIGEST = 16  # hexadecimal digits of a state's SHA-256 in its name
-_NAME = re.compile(r"state-(\d+)-([0-9a-f]{16})\.ckpt")
+_NAME = re.compile(r"state-\d+-[0-9a-f]{16}\.ckpt")
 KEY = "emoji_pred_state"  # of what this module adds to Lightning's checkpoint
 
 
@@ -217,9 +217,8 @@ def usable_state(directory: Path) -> Path | None:
     A damaged one is passed over with a warning.
     """
     for state in _states(directory):
-        named = _NAME.fullmatch(state.name)
         with suppress(OSError):
-            if named and runs.file_digest(state).startswith(named.group(2)):
+            if runs.file_digest(state).startswith(state.stem.split("-")[2]):
                 return state
         warnings.warn(f"{state} is damaged, and passed over", stacklevel=2)
     return None
@@ -253,7 +252,8 @@ def _remove_all_but(newest: Path) -> None:
 
 def _states(directory: Path) -> list[Path]:
     """All states, the newest first."""
-    return sorted(directory.glob("state-*.ckpt"), reverse=True)
+    found = directory.glob("state-*.ckpt")
+    return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
 
 
 def _step(state: Path) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from emoji_pred import config as configuration
 from emoji_pred import rank, runs
-from emoji_pred.errors import Diverged, RunFailed, UserError
+from emoji_pred.errors import Diverged, Pruned, RunFailed, UserError
 from emoji_pred.lease import check_not_lost, held
 from emoji_pred.peers import Peers
 from emoji_pred.provenance import code_revision, environment, peak_memory_mb, reset_peak_memory
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from emoji_pred.data.corpus import Corpus
     from emoji_pred.schema import Config
     from emoji_pred.token_cache import Tokenized
+    from emoji_pred.trainer import Watch
     from emoji_pred.training import Outcome
 
 Options = Mapping[str, Any]
@@ -57,17 +58,21 @@ class Identity:
     directory: Path
 
 
-def run(config: Options, overrides: list[str] | None = None, wait: bool = False) -> RunResult:
+def run(
+    config: Options, overrides: list[str] | None = None, wait: bool = False, watch: Watch | None = None
+) -> RunResult:
     """Train and evaluate one configuration, or find it finished.
 
     Args:
         config: the resolved configuration as plain values.
         overrides: what the user typed, kept in the result.
         wait: for another process that trains this very configuration.
+        watch: called after each epoch with its number (from 0) and its figures.
 
     Raises:
         UserError: for anything the user can mend, before training wherever it can be known.
         Busy: another process trains this configuration, and `wait` is False.
+        Pruned: `watch` ended the run.
         RunFailed: an error that is no mistake of the user.
     """
     started = time.monotonic()
@@ -75,7 +80,7 @@ def run(config: Options, overrides: list[str] | None = None, wait: bool = False)
         configuration.check_processes(configuration.check(config).trainer)
         if not rank.is_first():
             _help(config, peers)
-        return _lead(config, overrides or [], wait, started, peers)
+        return _lead(config, overrides or [], wait, started, peers, watch)
 
 
 def _help(config: Options, peers: Peers) -> NoReturn:
@@ -91,11 +96,13 @@ def _help(config: Options, peers: Peers) -> NoReturn:
 
     from emoji_pred.training import train_and_evaluate
 
-    train_and_evaluate(config, corpus, tokenized, identity.directory, identity.name, peers)
+    train_and_evaluate(config, corpus, tokenized, identity.directory, [], peers)
     raise SystemExit(0)
 
 
-def _lead(config: Options, overrides: list[str], wait: bool, started: float, peers: Peers) -> RunResult:
+def _lead(
+    config: Options, overrides: list[str], wait: bool, started: float, peers: Peers, watch: Watch | None
+) -> RunResult:
     """In the first process, or the only one."""
     identity = identify(config)
     finished = find_finished(identity)
@@ -116,7 +123,7 @@ def _lead(config: Options, overrides: list[str], wait: bool, started: float, pee
             runs.forget_failure(directory)
             may_publish = functools.partial(check_not_lost, lease, directory)
             peers.start(identity.settings.trainer.devices)
-            result = _train_or_tell(config, identity, overrides, started, may_publish, peers)
+            result = _train_or_tell(config, identity, overrides, started, may_publish, peers, watch)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it
             directory.rmdir()
@@ -159,16 +166,21 @@ def _train_or_tell(
     started: float,
     may_publish: Callable[[], None],
     peers: Peers,
+    watch: Watch | None,
 ) -> dict[str, Any]:
     """Train; an error is kept beside the run and told in one line.
 
     Raises:
         RunFailed: an error that is no mistake of the user.
         UserError: a mistake, or training that diverged; the latter is kept too.
+        Pruned: a search ended the run, which is marked.
     """
     directory = identity.directory
     try:
-        return _train(config, identity, overrides, started, may_publish, peers)
+        return _train(config, identity, overrides, started, may_publish, peers, watch)
+    except Pruned as pruned:
+        runs.write_pruned(directory, pruned, overrides)
+        raise
     except UserError as error:
         if isinstance(error, Diverged):
             runs.write_failure(directory, error, traceback.format_exc(), overrides)
@@ -201,6 +213,7 @@ def _train(
     started: float,
     may_publish: Callable[[], None],
     peers: Peers,
+    watch: Watch | None,
 ) -> dict[str, Any]:
     directory = identity.directory
     reset_peak_memory()
@@ -212,7 +225,7 @@ def _train(
 
     from emoji_pred.training import train_and_evaluate
 
-    outcome = train_and_evaluate(config, corpus, tokenized, directory, identity.name, peers)
+    outcome = train_and_evaluate(config, corpus, tokenized, directory, overrides, peers, watch)
     assert outcome is not None  # in the first process
     result: dict[str, Any] = {
         "schema": runs.RESULT_SCHEMA,
@@ -239,13 +252,7 @@ def _train(
     may_publish()
     with stop_request.put_off():  # a signal waits until the result is whole
         _write(directory, outcome, result)
-    try:
-        outcome.log_evaluation(result)
-    except Exception as error:  # a tracker's failure must not cost a finished run
-        reason = str(error).partition("\n")[0]
-        warnings.warn(
-            f"the run is finished, but its logger failed: {type(error).__name__}: {reason}", stacklevel=2
-        )
+    outcome.log_evaluation(result)
     return result
 
 

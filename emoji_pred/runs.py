@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from emoji_pred.errors import UserError
+from emoji_pred.errors import Pruned, UserError
 
 # Raise it when a change of the code alters the numbers of an unchanged configuration.
 IDENTITY_VERSION = 1
@@ -28,6 +28,7 @@ NOT_NUMBERS = ("files", "max_text_chars", "max_file_mb")  # where a file lies, a
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 FAILURE, TRACE = "failure.json", "trace.txt"  # of a run that ended by an error
+PRUNED = "pruned.json"  # of a run that a search ended early
 VERIFIED = ".verified.json"  # sizes and times of files whose digests were found right
 SETTLED_SECONDS = 2  # a file changed within them may change again without its time telling
 
@@ -298,8 +299,14 @@ def read_failure(directory: Path) -> str | None:
         return None
 
 
+def write_pruned(directory: Path, pruned: Pruned, overrides: Sequence[str]) -> None:
+    """Mark a run as one that a search ended early."""
+    figures = {"status": "pruned", "epochs": pruned.epochs, "validation_macro_f1": pruned.macro_f1}
+    write_json(directory / PRUNED, {**figures, "overrides": public_overrides(overrides)})
+
+
 def forget_failure(directory: Path) -> None:
-    """Remove the mark of an earlier failure."""
-    for name in (FAILURE, TRACE):
+    """Remove the mark of an earlier failure, or of a search that pruned the run."""
+    for name in (FAILURE, TRACE, PRUNED):
         with suppress(OSError):
             (directory / name).unlink()

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read_runs(runs_dir: Path) -> list[dict[str, Any]]:
-    """What each run's directory says of it: its result, its failure, or that it was interrupted.
+    """What each run's directory says of it: its result, its failure, or that it was pruned or interrupted.
 
     Raises:
         UserError: there is no such directory.
@@ -82,6 +82,8 @@ def read_runs(runs_dir: Path) -> list[dict[str, Any]]:
             failure = runs.read_failure(directory)
             if failure is not None:
                 run |= {"status": "failed", "error": failure}
+            elif (directory / runs.PRUNED).is_file():
+                run["status"] = "pruned"
             elif list(directory.glob("state-*.ckpt")):
                 run["status"] = "interrupted"
         found.append(run)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    model_validator,
+)
 
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -83,17 +92,35 @@ class Encoder(_Strict):
     config: dict[str, Any]
 
 
-class Logger(_Strict):
-    """Where the learning curves go; all but the name are settings of Weights & Biases."""
+class NoSettings(_Strict):
+    """A logger that has no settings."""
 
-    name: Literal["csv", "none", "wandb"]
-    mode: Literal["online", "offline", "disabled"] | None = None
-    project: str | None = None
-    entity: str | None = None
-    group: str | None = None
-    tags: list[str] = Field(default_factory=list)
-    predictions: Annotated[int, Field(ge=0)] = 0
-    timeout: Positive = 20.0
+
+class TensorBoard(_Strict):
+    """Settings of `logger=tensorboard`."""
+
+    predictions: Annotated[int, Field(ge=0)]
+
+
+class Wandb(_Strict):
+    """Settings of `logger=wandb` (Weights & Biases)."""
+
+    mode: Literal["online", "offline", "disabled"] | None
+    project: Annotated[str, Field(min_length=1)]
+    entity: str | None
+    group: str | None
+    tags: list[str]
+    predictions: Annotated[int, Field(ge=0)]
+    timeout: Positive
+
+
+class Logger(_Strict):
+    """Where the learning curves go: each logger that was chosen, with its settings."""
+
+    csv: NoSettings | None = None
+    none: NoSettings | None = None
+    tensorboard: TensorBoard | None = None
+    wandb: Wandb | None = None
 
 
 class Trainer(_Strict):
@@ -109,6 +136,85 @@ class Trainer(_Strict):
     save_minutes: Positive | None
     save_steps: PositiveInt | None
     progress: Literal["auto", "bar", "lines", "none"]
+
+
+def _rising(ends: list[Any]) -> list[Any]:
+    if ends[0] >= ends[1]:
+        raise ValueError("the first number must be below the second")
+    return ends
+
+
+def _flat(space: Any) -> Any:
+    """A space by dotted keys; it may be written nested, as the configuration is."""
+    if not isinstance(space, Mapping):
+        return space
+    flat: dict[str, Any] = {}
+    for key, inner in space.items():
+        if isinstance(inner, Mapping) and not inner.keys() & Distribution.kinds():
+            flat |= {f"{key}.{below}": leaf for below, leaf in _flat(inner).items()}
+        else:
+            flat[key] = inner
+    return flat
+
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Ends = Annotated[list[_Finite], Field(min_length=2, max_length=2), AfterValidator(_rising)]
+_PositiveEnds = Annotated[list[Positive], Field(min_length=2, max_length=2), AfterValidator(_rising)]
+_WholeEnds = Annotated[list[int], Field(min_length=2, max_length=2), AfterValidator(_rising)]
+_PositiveWholeEnds = Annotated[list[PositiveInt], Field(min_length=2, max_length=2), AfterValidator(_rising)]
+
+
+class Distribution(_Strict):
+    """What one setting is drawn from: exactly one of these; both ends of a range are included."""
+
+    uniform: _Ends | None = None
+    log_uniform: _PositiveEnds | None = None
+    integers: _WholeEnds | None = Field(default=None, alias="int")
+    log_integers: _PositiveWholeEnds | None = Field(default=None, alias="log_int")
+    choice: Annotated[list[Any], Field(min_length=2)] | None = None
+
+    @classmethod
+    def kinds(cls) -> set[str]:
+        """The names by which a configuration says what is drawn from."""
+        return {field.alias or name for name, field in cls.model_fields.items()}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_one(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or len(value) != 1 or None in value.values():
+            raise ValueError(f"a setting is drawn from one of {', '.join(sorted(cls.kinds()))}")
+        return value
+
+
+class Sampler(_Strict):
+    """How a trial's values are drawn: at random, or by TPE after so many random trials."""
+
+    name: Literal["tpe", "random"]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    startup_trials: PositiveInt
+
+
+class Pruner(_Strict):
+    """When a trial is ended early: by the median of the others at its epoch, or by Hyperband.
+
+    No trial is ended before `min_epochs`; `startup_trials` is the median's, `reduction_factor` Hyperband's.
+    """
+
+    name: Literal["median", "hyperband", "none"]
+    startup_trials: PositiveInt
+    min_epochs: PositiveInt
+    reduction_factor: Annotated[int, Field(ge=2)]
+
+
+class Search(_Strict):
+    """A search over `space`, by dotted key of the configuration; `trials` counts over all workers."""
+
+    trials: PositiveInt
+    workers: PositiveInt
+    sampler: Sampler
+    pruner: Pruner
+    space: Annotated[dict[str, Distribution], BeforeValidator(_flat)]
+    table: bool = True  # at the end; false in the workers that a search starts
 
 
 class Config(_Strict):
@@ -128,3 +234,4 @@ class Config(_Strict):
     data_dir: str
     cache_dir: str
     runs_dir: str
+    hparams_search: Search | None = None

@@ -108,6 +108,17 @@ def write_table(results: Sequence[Mapping[str, Any]], directory: Path, name: str
         }
         for result, label in zip(results, _names(results), strict=True)
     ]
+    return write_rows(rows, directory, name)
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]], directory: Path, name: str) -> Path:
+    """Write rows of the same keys as `<name>.csv` and `<name>.md`; returns the Markdown file.
+
+    Args:
+        rows: one or more; floats keep four decimals in Markdown, all in the CSV.
+        directory: where the files go; it is made.
+        name: of both files, without ending.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

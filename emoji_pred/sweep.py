@@ -6,10 +6,8 @@ command trains is waited for. Hydra's launchers only ever see the runs that are 
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -22,101 +20,16 @@ from typing import Any
 
 from emoji_pred import runs
 from emoji_pred.errors import FAILED, MISTAKE, STOP_SIGNALS, RunFailed, Stopped, UserError, one_line
+from emoji_pred.jobs import Ended, Job, ends_of, forget_processes, tell_processes
 from emoji_pred.lease import child_that_trains, wait_until_free, was_started
 from emoji_pred.own_process import train_in_own_process
 from emoji_pred.run import check_before_training, find_finished, identify
-from emoji_pred.summary import duration, print_runs, shared_overrides, write_table
+from emoji_pred.summary import duration, print_runs, write_table
 
-# Told to the processes of the runs: the sweep's name, its process, how many runs are launched, and the
-# overrides that all of them share.
-NAME, PROCESS = "EMOJI_PRED_SWEEP", "EMOJI_PRED_SWEEP_PROCESS"
-RUNS, SHARED = "EMOJI_PRED_SWEEP_RUNS", "EMOJI_PRED_SWEEP_SHARED"
 WATCHED_SECONDS = 2.0
-SHOWN_SECONDS = 60.0  # after which a network file system shows what another machine wrote
 SAID_SECONDS = 10.0  # at least between two lines of progress
 # Launches the runs of these overrides; what each returns is the dictionary of `Ended`, or an exception.
 Launch = Callable[[list[list[str]]], Sequence[Any]]
-
-
-@dataclass
-class Ended:
-    """How one run ended, as its process tells the sweep.
-
-    Attributes:
-        status: `finished`, `failed`, `busy` (another command trains it) or `stopped` (by a signal).
-        error: in one line, where it failed.
-        code: the exit code that a single run would have had.
-    """
-
-    status: str
-    error: str | None = None
-    code: int = 0
-
-
-@dataclass
-class Job:
-    """One run of a sweep.
-
-    Attributes:
-        overrides: as typed.
-        directory: of the run; None where its configuration is a mistake.
-        result: the content of `result.json`, once it is finished.
-        error: of a failed run, in one line.
-        code: the exit code that it alone would have had.
-        same_as: an earlier job of the same configuration, which is trained in its stead.
-        before: what told the end of an earlier run of it, when the sweep began.
-    """
-
-    overrides: list[str]
-    directory: Path | None = None
-    result: dict[str, Any] | None = None
-    error: str | None = None
-    code: int = 0
-    same_as: Job | None = None
-    before: tuple[Any, ...] = ()
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is still to be trained."""
-        return self.same_as is None and self.result is None and self.error is None
-
-    def end(self, ended: Ended) -> None:
-        """Take up how its process ended."""
-        if ended.status == "failed":
-            self.error, self.code = ended.error, ended.code
-        elif ended.status == "finished":
-            self._look_patiently()
-
-    def look(self) -> None:
-        """Take up its result if there is one, but not one that `force=true` is to replace."""
-        assert self.directory is not None
-        if self.has_ended():
-            self.result = runs.read_finished(self.directory)
-
-    def _look_patiently(self) -> None:
-        """Another machine may have written the result: a network file system shows it some seconds later."""
-        until = time.monotonic() + SHOWN_SECONDS
-        while self.result is None and time.monotonic() < until:
-            self.look()
-            if self.result is None:
-                time.sleep(1)
-        if self.result is None:
-            self.code = MISTAKE
-            self.error = (
-                f"its process finished it, but {self.directory} holds no result; set runs_dir to the "
-                "absolute path of a directory that all machines share"
-            )
-
-    def has_ended(self) -> bool:
-        """Whether it was finished or failed since the sweep began."""
-        return any(now is not None and now not in self.before for now in _ends(self.directory))
-
-    def row(self) -> dict[str, Any]:
-        """For the table at the end."""
-        job = self.same_as or self
-        if job.result is None:
-            return {"status": "failed", "error": job.error, "overrides": self.overrides}
-        return {**job.result, "overrides": self.overrides, "directory": str(job.directory)}
 
 
 @dataclass
@@ -179,7 +92,7 @@ class Sweep:
                 job.error, job.code = one_line(error), MISTAKE
                 print(f"error: {job.error}", file=sys.stderr)
                 continue
-            job.before = _ends(job.directory)
+            job.before = ends_of(job.directory)
             job.same_as = first.setdefault(job.directory, job)
             job.same_as = None if job.same_as is job else job.same_as
             if job.waits:
@@ -199,9 +112,7 @@ class Sweep:
         """Launch until no run waits any more."""
         assert self.runs_dir is not None
         runs.prepare_directory(self.runs_dir)
-        shared = shared_overrides([job.overrides for job in self.jobs])
-        os.environ |= {NAME: self.name, PROCESS: own_mark(), RUNS: str(len(waiting))}
-        os.environ[SHARED] = json.dumps(sorted(shared))
+        tell_processes(self.name, [job.overrides for job in self.jobs], len(waiting))
         fruitless = 0
         try:
             with self._watched(waiting):
@@ -216,8 +127,7 @@ class Sweep:
                         self._wait_for_others(left)
                     waiting = self._waiting()
         finally:
-            for name in (NAME, PROCESS, RUNS, SHARED):
-                del os.environ[name]
+            forget_processes()
 
     def _launch(self, waiting: list[Job]) -> Exception | None:
         """Launch once; returns the launcher's own failure."""
@@ -334,18 +244,6 @@ def _ask_children_to_stop(jobs: Sequence[Job]) -> None:
                 os.kill(pid, signal.SIGTERM)
 
 
-def _ends(directory: Path | None) -> tuple[tuple[int, int] | None, ...]:
-    """What tells that a run of a directory has ended: its result, and its failure."""
-    return tuple(_stamp(directory / name) if directory else None for name in (runs.RESULT, runs.FAILURE))
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    with suppress(OSError):
-        status = path.stat()
-        return status.st_ino, status.st_mtime_ns
-    return None
-
-
 def _watch(waiting: list[Job], ended: threading.Event) -> None:
     """Say how many runs are done and how long the rest takes, when that has changed."""
     left = list(waiting)
@@ -357,20 +255,3 @@ def _watch(waiting: list[Job], ended: threading.Event) -> None:
             seconds = (now - started) / done * len(left)
             print(f"sweep: {done} of {len(waiting)} done, about {duration(seconds)} left", flush=True)
             said = now
-
-
-def announcement(number: int, overrides: Sequence[str]) -> str:
-    """What a run of a sweep says when it begins: its place, and the overrides that set it apart."""
-    shared = set(json.loads(os.environ.get(SHARED, "[]")))
-    own = " ".join(text for text in overrides if text not in shared)
-    return f"run {number} of {os.environ.get(RUNS, '?')}: {own or ' '.join(overrides)}"
-
-
-def is_worker() -> bool:
-    """Whether this process was started by the launcher of a sweep."""
-    return os.environ.get(PROCESS, own_mark()) != own_mark()
-
-
-def own_mark() -> str:
-    """What tells the process of a sweep from those that a launcher starts."""
-    return f"{socket.gethostname()}:{os.getpid()}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from emoji_pred.progress import callbacks
 from emoji_pred.rendezvous import MEETING
 
 Options = Mapping[str, Any]
+# Called with the number of an epoch (from 0) and its figures; may raise `Pruned`.
+Watch = Callable[[int, Mapping[str, float]], None]
 CANDIDATE = "candidate"  # the best checkpoint of a run that is not finished
 
 
@@ -55,8 +57,25 @@ class BestCheckpoint(ModelCheckpoint):
         super().load_state_dict(moved)
 
 
+class Watched(pl.Callback):
+    """Shows the figures of each validated epoch to whoever watches the run."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Hand on the epoch's figures; an exception of the watcher ends the run."""
+        curves: Any = module.curves
+        self.watch(trainer.current_epoch, curves[-1])
+
+
 def build_trainer(
-    config: Options, directory: Path, loggers: Any, batches_an_epoch: int, saver: pl.Callback
+    config: Options,
+    directory: Path,
+    loggers: Any,
+    batches_an_epoch: int,
+    saver: pl.Callback,
+    watch: Watch | None = None,
 ) -> pl.Trainer:
     """Lightning's Trainer with the callbacks that select the checkpoint and stop early.
 
@@ -66,6 +85,7 @@ def build_trainer(
         loggers: Lightning loggers, or False.
         batches_an_epoch: training batches of an epoch.
         saver: saves the state of training.
+        watch: sees the figures of each epoch.
     """
     model, hardware = config["model"], config["trainer"]
     batch_limit = (hardware["max_steps"] or batches_an_epoch) * model["accumulate"]
@@ -82,6 +102,8 @@ def build_trainer(
         enable_version_counter=False,
     )
     extra: list[pl.Callback] = [select, *callbacks(hardware["progress"]), saver]
+    if watch is not None:
+        extra.append(Watched(watch))
     if model["early_stopping"]:
         monitor = model["early_stopping"]["monitor"]
         mode = "min" if monitor == "val/loss" else "max"

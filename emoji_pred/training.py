@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,15 @@ from emoji_pred import config as configuration
 from emoji_pred.batches import Batches, epoch_batches, padded_fraction
 from emoji_pred.classifier import Classifier
 from emoji_pred.data.corpus import Corpus
-from emoji_pred.errors import UserError
-from emoji_pred.loggers import build_logger, log_evaluation
+from emoji_pred.errors import Pruned, UserError
+from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
 from emoji_pred.metrics import evaluate
 from emoji_pred.optimizers import build_optimizer, build_scheduler
 from emoji_pred.peers import Peers
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
 from emoji_pred.signals import stop_request
 from emoji_pred.token_cache import Tokenized
-from emoji_pred.trainer import CANDIDATE, build_trainer, quiet_libraries
+from emoji_pred.trainer import CANDIDATE, Watch, build_trainer, quiet_libraries
 
 Options = Mapping[str, Any]
 ALL_THREADS = torch.get_num_threads()  # before a run of a sweep sets fewer
@@ -64,12 +64,29 @@ class Outcome:
 
 
 def train_and_evaluate(
-    config: Options, corpus: Corpus, tokenized: Tokenized, directory: Path, name: str, peers: Peers
+    config: Options,
+    corpus: Corpus,
+    tokenized: Tokenized,
+    directory: Path,
+    overrides: Sequence[str],
+    peers: Peers,
+    watch: Watch | None = None,
 ) -> Outcome | None:
     """Train, then evaluate the best checkpoint on validation and test.
 
+    Args:
+        config: the resolved configuration.
+        corpus: texts and labels.
+        tokenized: the same texts as token ids.
+        directory: of the run.
+        overrides: what the user typed; trackers call the run by it.
+        watch: sees the figures of each epoch.
+
     Returns:
         None in the helper processes of a distributed run.
+
+    Raises:
+        Pruned: `watch` ended the run; its states and checkpoint are removed.
     """
     quiet_libraries()
     torch.set_num_threads(config["trainer"]["threads"] or ALL_THREADS)
@@ -84,16 +101,23 @@ def train_and_evaluate(
     batches = build_batches(config, corpus, tokenized)
     found = peers.of_first("state", lambda: _state(directory, config["force"]))
     state = directory / found if found else None
+    title = run_title(overrides, directory.name)
     loggers = build_logger(
-        config["logger"], directory, name, runs.public(config), continued=state is not None
+        config["logger"], directory, title, runs.public(config), continued=state is not None
     )
     checkpoint = directory / f"{CANDIDATE}.ckpt"
-    with stop_request.put_off() as request:
+    with stop_request.put_off() as request, told_of_the_end(loggers):
         hardware = config["trainer"]
         saver = SaveState(directory, checkpoint, request, hardware["save_minutes"], hardware["save_steps"])
-        trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver)
+        trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver, watch)
         peers.meet()
-        _fit(trainer, classifier, batches, config["seed"], state, checkpoint)
+        try:
+            _fit(trainer, classifier, batches, config["seed"], state, checkpoint)
+        except Pruned:
+            # A search prunes many runs and comes back to none: their states would fill the disk.
+            remove_states(directory)
+            checkpoint.unlink(missing_ok=True)
+            raise
         return _evaluate(config, trainer, classifier, batches, corpus, loggers, saver, checkpoint)
 
 

@@ -1,244 +1,222 @@
-"""Weights & Biases: the mode decided before it starts, charts and tables of a finished run."""
+"""Weights & Biases: what it is told of a run, a run that continues, one warning where it fails.
+
+W&B itself runs in a process of its own (`wandb_process`): a server that is slow or gone, a full directory or
+a crash of W&B's service costs the training process nothing but that warning.
+"""
 
 from __future__ import annotations
 
-import netrc
+import json
 import os
-import sys
+import secrets
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast
-from urllib.parse import urlsplit
+from typing import Any
 
-import numpy as np
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from emoji_pred.errors import UserError
-from emoji_pred.runs import SplitPredictions
+from emoji_pred import rank
+from emoji_pred.errors import Stopped
+from emoji_pred.run_tables import known_digits, last_split, run_tables, scalars
+from emoji_pred.runs import RESULT, SplitPredictions
+from emoji_pred.side_process import SideProcess
+from emoji_pred.wandb_mode import wandb_mode
 
-WANDB_MODES = ("online", "offline", "disabled")
-WANDB_HOST = "https://api.wandb.ai"
-SHOWN_TEXT = 300  # characters of a text in the table of predictions
+NOTE = "wandb.json"  # in the run's directory: id of the W&B run, and the last epoch that was logged
+UNANSWERED = 5.0  # seconds that the end of a run waits for a server that was never reached
+LEFT_OUT = ("logger", "force", "retry_failed")  # of the configuration: nothing of the experiment
 
-Mode = Literal["online", "offline", "disabled"]
 Predictions = Mapping[str, SplitPredictions]
 
 
-class RunWandbLogger(WandbLogger):
-    """Lightning's logger with a W&B run that is started here, where the mode is known.
+class RunWandbLogger(Logger):
+    """Hands figures to the process that talks to W&B; waits for it only at the end, and not for long.
 
     Args:
-        run: the W&B run; None in the helper processes of a distributed run, which never log.
-        directory: where it writes.
+        process: of `wandb_process`, started and greeted.
+        directory: of the run.
+        note: content of the file `NOTE`.
         shown_predictions: rows of the table of predictions.
+        timeout: seconds to wait for the upload at the end.
+        start_timeout: seconds to wait at the end where W&B has not even started.
     """
 
-    def __init__(self, run: Any, directory: Path, shown_predictions: int) -> None:
-        super().__init__(experiment=run, save_dir=directory)
+    def __init__(
+        self,
+        process: SideProcess,
+        directory: Path,
+        note: dict[str, Any],
+        shown_predictions: int,
+        timeout: float,
+        start_timeout: float,
+    ) -> None:
+        super().__init__()
+        self.process, self.directory, self.note = process, directory, note
         self.shown_predictions = shown_predictions
+        self.timeout, self.start_timeout = timeout, start_timeout
+        self._heard: dict[str, Any] = {}
+        self._warned = self._ended = False
+
+    @property
+    def name(self) -> str:
+        """What Lightning calls this logger."""
+        return "wandb"
+
+    @property
+    def version(self) -> str:
+        """The id of the W&B run."""
+        return str(self.note["id"])
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the configuration was given when the W&B run was started."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Add the figures of an epoch, unless an interrupted process has logged that epoch before."""
+        epoch = int(metrics.get("epoch", self.note["epoch"] + 1))
+        if epoch > self.note["epoch"]:
+            self.process.send(
+                {"epoch": epoch, "values": {**known_digits(metrics), "epoch": epoch, "step": step}}
+            )
+            self.note["epoch"] = epoch
+            _write_note(self.directory, self.note)
+        self._listen(self.process.heard())
+        if self.process.gone:
+            self._warn("its process has ended")
 
     @rank_zero_only
     def log_evaluation(
         self, result: Mapping[str, Any], predictions: Predictions, texts: Mapping[str, Sequence[str]]
     ) -> None:
-        """Add metrics, charts and tables of the finished run, and end the W&B run."""
-        run = self.experiment
-        run.summary.update(_scalars(result))
-        run.log(_wandb_charts(result, predictions, texts, self.shown_predictions))
-        place = _place(run)  # known to the run while it is open
-        run.finish()
-        if place:
-            print(place, flush=True)
+        """Add metrics, charts, tables and the result file of the finished run, and end the W&B run."""
+        tables = run_tables(result, predictions, texts, self.shown_predictions)
+        evaluation = {
+            "scalars": scalars(result),
+            "split": last_split(result),
+            "tables": {name: asdict(table) for name, table in tables.items()},
+            "step": self.note["epoch"] + 1,
+            "result_file": str(self.directory / RESULT),
+        }
+        self.process.send({"evaluation": evaluation})
+        self._end()
+        if "done" in self._heard and "unreachable" not in self._heard:
+            print(self._place(), flush=True)
 
+    @rank_zero_only
+    def end_early(self, error: BaseException) -> None:
+        """End the W&B run of a run that was stopped or failed; a stopped one is marked as to be continued."""
+        self.process.send({"stopped": isinstance(error, Stopped)})
+        self._end()
 
-def _place(run: Any) -> str | None:
-    """Where the W&B run lies, for the user; None where it is disabled."""
-    if run.disabled:
-        return None
-    if run.offline:
-        return f"W&B: kept offline; `wandb sync {run.settings.sync_dir}` uploads it"
-    return f"W&B: {run.url}"
+    def _end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._listen(self.process.close(self._patience))
+        if "unreachable" in self._heard:
+            self._warn("the server does not answer")
+        elif "done" in self._heard or "failed" in self._heard:
+            return
+        elif self.process.gone:
+            self._warn("its process has ended")
+        elif "directory" not in self._heard:
+            self._warn("it has not started yet, and goes on alone")
+        else:
+            self._warn(f"the upload has not ended within logger.wandb.timeout={self.timeout:g} seconds")
 
+    def _patience(self, heard: list[dict[str, Any]]) -> float:
+        """Seconds to wait at the end: an upload gets its time, a server that is silent gets none."""
+        known = dict(self._heard)
+        for message in heard:
+            known |= message
+        if "unreachable" in known or "failed" in known:
+            return 0.0
+        return self.timeout if "directory" in known else self.start_timeout
 
-def wandb_mode(option: str | None, environment: Mapping[str, str] | None = None) -> Mode:
-    """Decide between online, offline and disabled before W&B starts, without network.
+    def _listen(self, messages: list[dict[str, Any]]) -> None:
+        for message in messages:
+            self._heard |= message
+        if "failed" in self._heard:
+            self._warn(self._heard["failed"])
+        elif "offline" in self._heard:
+            self._warn(f"{self._heard['offline']}: the run is kept offline")
 
-    Args:
-        option: `logger.mode`; None leaves the choice to WANDB_MODE, then to whether the user is logged in.
-        environment: environment variables, for tests.
+    def _warn(self, reason: str) -> None:
+        """The one warning of a run."""
+        if not self._warned:
+            self._warned = True
+            one = None if "unreachable" in self._heard else self._heard.get("directory")
+            folder = one or self.directory / "wandb" / "*run-*"
+            warnings.warn(
+                f"W&B: {reason}; training is not affected; `wandb sync {folder}` uploads what was kept",
+                stacklevel=2,
+            )
 
-    Raises:
-        UserError: a mode that does not exist.
-    """
-    environment = os.environ if environment is None else environment
-    chosen = _known_mode("logger.mode", option)
-    # Checked even where the option wins: W&B itself stops at a value that it does not know.
-    from_environment = _known_mode("WANDB_MODE", environment.get("WANDB_MODE"))
-    return chosen or from_environment or ("online" if _is_logged_in(environment) else "offline")
-
-
-def _known_mode(where: str, value: str | None) -> Mode | None:
-    name = (value or "").strip().lower()
-    name = {"dryrun": "offline", "run": "online", "shared": "online"}.get(name, name)
-    if name and name not in WANDB_MODES:
-        raise UserError(f"{where}={value} is not a mode of W&B; choose {', '.join(WANDB_MODES)}")
-    return cast(Mode, name) if name else None
-
-
-def _is_logged_in(environment: Mapping[str, str]) -> bool:
-    """Whether W&B would find a key, in the places where it looks, without asking anybody."""
-    if environment.get("WANDB_API_KEY") or environment.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    home = Path(environment.get("HOME") or Path.home())
-    named = environment.get("NETRC")
-    files = [Path(named).expanduser()] if named else [home / ".netrc", home / "_netrc"]
-    host = urlsplit(environment.get("WANDB_BASE_URL") or WANDB_HOST).netloc
-    for file in files:
-        try:
-            entry = netrc.netrc(file).authenticators(host)
-        except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
-            continue
-        return bool(entry and entry[2])
-    return False
+    def _place(self) -> str:
+        """Where the W&B run lies, for the user."""
+        if self._heard["url"]:
+            return f"W&B: {self._heard['url']}"
+        return f"W&B: kept offline; `wandb sync {self._heard['directory']}` uploads it"
 
 
 def start_wandb_logger(
-    options: Mapping[str, Any], run_directory: Path, run_name: str, config: Mapping[str, Any]
-) -> RunWandbLogger:
-    """Start a W&B run in the main process, and wrap it for Lightning.
+    options: Mapping[str, Any],
+    run_directory: Path,
+    run_title: str,
+    config: Mapping[str, Any],
+    continued: bool = False,
+) -> RunWandbLogger | None:
+    """Start the process that talks to W&B, and wrap it for Lightning.
+
+    Args:
+        options: the settings of `logger=wandb`.
+        run_directory: of the run.
+        run_title: what the run is called there.
+        config: the resolved configuration; it stays nested, as W&B shows `a.b` for it, and its filters and
+            charts find it by that name. A key with a dot in it they would not find.
+        continued: continue the W&B run of the interrupted process.
+
+    Returns:
+        None where W&B is disabled, and in the helper processes of a distributed run.
 
     Raises:
         UserError: a mode that does not exist.
     """
     mode = wandb_mode(options["mode"])
-    run = None
-    if _is_main_process():
-        run = _start_wandb(mode, options, run_directory, run_name, config)
-    return RunWandbLogger(run, run_directory, int(options["predictions"]))
+    if mode == "disabled" or not rank.is_first():
+        return None
+    note = (_read_note(run_directory) if continued else None) or _new_note(run_directory)
+    settings = {key: value for key, value in config.items() if key not in LEFT_OUT}
+    arguments = {key: options[key] or None for key in ("project", "entity", "group")}
+    arguments |= {"name": run_title, "tags": list(options["tags"]), "dir": str(run_directory)}
+    arguments |= {"config": {"run": run_directory.name, **settings}, "id": note["id"], "resume": "allow"}
+    timeout = float(options["timeout"])
+    process = SideProcess("emoji_pred.wandb_process")
+    process.send({"mode": mode, "timeout": timeout, "pid": os.getpid(), "arguments": arguments})
+    start_timeout = min(timeout, UNANSWERED) if mode == "online" else timeout
+    shown = int(options["predictions"])
+    return RunWandbLogger(process, run_directory, note, shown, timeout, start_timeout)
 
 
-def _start_wandb(
-    mode: Mode,
-    options: Mapping[str, Any],
-    directory: Path,
-    run_name: str,
-    config: Mapping[str, Any],
-) -> Any:
-    if not os.environ.get("WANDB_MODE", "").strip():
-        os.environ.pop("WANDB_MODE", None)  # an empty value is one that W&B refuses
-    import wandb
-
-    settings = wandb.Settings(
-        console="off",
-        silent=True,
-        disable_git=True,
-        init_timeout=float(options["timeout"]),
-        login_timeout=float(options["timeout"]),
-        reinit="finish_previous",  # a run of the same sweep that failed may have left its own open
-    )
-    arguments: dict[str, Any] = {key: options[key] for key in ("project", "entity", "group")}
-    arguments |= {"name": run_name, "tags": list(options["tags"]), "config": dict(config), "dir": directory}
-    try:
-        run = wandb.init(mode=mode, settings=settings, **arguments)
-    except wandb.errors.Error as error:
-        if mode != "online":
-            raise
-        reason = str(error).splitlines()[0]
-        note = f"W&B cannot be reached ({reason}); the run is kept offline in {directory}"
-        print(f"warning: {note}", file=sys.stderr)
-        run = wandb.init(mode="offline", settings=settings, **arguments)
-    run.define_metric("epoch")
-    run.define_metric("*", step_metric="epoch")
-    return run
+def _new_note(directory: Path) -> dict[str, Any]:
+    """Of a run that starts from the beginning: an id of its own, as a W&B run once finished takes no more."""
+    note = {"id": f"{directory.name}-{secrets.token_hex(4)}", "epoch": -1}
+    _write_note(directory, note)
+    return note
 
 
-def _scalars(result: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of both splits, as `test/macro_f1` and so on."""
-    return {
-        f"{split}/{name}": value
-        for split in ("validation", "test")
-        for name, value in (result.get(split) or {}).items()
-        if isinstance(value, int | float)
-    }
+def _read_note(directory: Path) -> dict[str, Any] | None:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        note = json.loads((directory / NOTE).read_text(encoding="utf-8"))
+        return {"id": str(note["id"]), "epoch": int(note["epoch"])}
+    return None
 
 
-def _wandb_charts(
-    result: Mapping[str, Any], predictions: Predictions, texts: Mapping[str, Sequence[str]], shown: int
-) -> dict[str, Any]:
-    """Charts and tables of the last split that was evaluated: test, or validation where there is no test."""
-    import wandb
-
-    split = "test" if result.get("test") else "validation"
-    metrics = result[split]
-    keys = ("label", "precision", "recall", "f1", "support", "predicted")
-    report = wandb.Table(
-        columns=list(keys), data=[[row[key] for key in keys] for row in metrics["per_class"]]
-    )
-    charts: dict[str, Any] = {
-        f"{split}/per_class": report,
-        f"{split}/per_class_f1": wandb.plot.bar(report, "label", "f1", title=f"F1 of each class, {split}"),
-    }
-    if "confusion_matrix" in metrics:
-        charts[f"{split}/confusion_matrix"] = _confusion_chart(metrics, result["label_names"])
-    if shown:
-        row_ids, targets, probabilities = predictions[split]
-        rows = worst_predictions(targets, probabilities, shown)
-        charts[f"{split}/predictions"] = wandb.Table(
-            columns=["row", "text", "true", "predicted", "confidence", "loss"],
-            data=[
-                [row_ids[row], texts[split][row][:SHOWN_TEXT] if split in texts else "", *cells]
-                for row, *cells in _prediction_rows(rows, targets, probabilities, result["label_names"])
-            ],
-        )
-    return charts
-
-
-def _confusion_chart(metrics: Mapping[str, Any], label_names: Sequence[str]) -> Any:
-    """W&B's confusion matrix from counts, instead of from the list of all rows."""
-    import wandb
-
-    data = [
-        [label_names[truth], label_names[predicted], count]
-        for truth, row in enumerate(metrics["confusion_matrix"])
-        for predicted, count in enumerate(row)
-    ]
-    return wandb.plot_table(
-        vega_spec_name="wandb/confusion_matrix/v1",
-        data_table=wandb.Table(columns=["Actual", "Predicted", "nPredictions"], data=data),
-        fields={"Actual": "Actual", "Predicted": "Predicted", "nPredictions": "nPredictions"},
-    )
-
-
-def _is_main_process() -> bool:
-    return int(getattr(rank_zero_only, "rank", 0)) == 0
-
-
-def worst_predictions(targets: np.ndarray, probabilities: np.ndarray, count: int) -> np.ndarray:
-    """The rows with the highest loss, highest first; equal ones in the order of the rows."""
-    return np.argsort(-_row_losses(targets, probabilities), kind="stable")[:count]
-
-
-def _row_losses(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """(N,) cross-entropy of each row, or the sum of the binary ones."""
-    likelihood = np.clip(probabilities.astype(np.float64), 1e-12, 1 - 1e-12)
-    if targets.ndim == 1:
-        return -np.log(likelihood[np.arange(len(targets)), targets])
-    return -np.where(targets.astype(bool), np.log(likelihood), np.log1p(-likelihood)).sum(axis=1)
-
-
-def _prediction_rows(
-    rows: np.ndarray, targets: np.ndarray, probabilities: np.ndarray, label_names: Sequence[str]
-) -> list[list[Any]]:
-    """Row, true labels, predicted labels, confidence, loss."""
-    losses = _row_losses(targets, probabilities)
-    table = []
-    for row in rows.tolist():
-        scores = probabilities[row]
-        if targets.ndim == 1:
-            truth, answer = label_names[targets[row]], label_names[int(scores.argmax())]
-        else:
-            truth = " ".join(label_names[c] for c in np.flatnonzero(targets[row]).tolist())
-            answer = " ".join(label_names[c] for c in np.flatnonzero(scores > 0.5).tolist())
-        table.append([row, truth, answer, float(scores.max()), float(losses[row])])
-    return table
+def _write_note(directory: Path, note: Mapping[str, Any]) -> None:
+    """Keep what a continued run needs to go on with its W&B run; without it, it starts another."""
+    with suppress(OSError):
+        (directory / NOTE).write_text(json.dumps(note), encoding="utf-8")

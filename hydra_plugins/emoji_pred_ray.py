@@ -58,7 +58,8 @@ class RayLauncher(Launcher):
         ]
         try:
             self._wait(ray, tasks)
-            return ray.get(tasks)  # type: ignore[no-any-return]
+            returned: list[JobReturn] = ray.get(tasks)
+            return returned
         finally:
             if started:
                 ray.shutdown()

@@ -19,8 +19,9 @@ class ResumingSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take over what Hydra gives; it makes the launcher."""
-        self.loader, self.config = hydra_context.config_loader, config
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.loader = hydra_context.config_loader
+        self.whole: DictConfig = config
+        self.runner: Any = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -35,14 +36,14 @@ class ResumingSweeper(Sweeper):
         overrides = OverridesParser.create(config_loader=self.loader).parse_overrides(arguments)
         (batch,) = BasicSweeper.split_arguments(overrides, None)
         compose = Composer(
-            lambda texts: self.loader.load_sweep_config(self.config, texts),
+            lambda texts: self.loader.load_sweep_config(self.whole, texts),
             functools.cache(lambda group: bool(self.loader.get_group_options(group))),
         )
-        here = self.config.hydra.launcher["_target_"].endswith(".BasicLauncher")
-        stop = getattr(self.launcher, "stop", None)
+        here = self.whole.hydra.launcher["_target_"].endswith(".BasicLauncher")
+        stop = getattr(self.runner, "stop", None)
         code = Sweep(compose, self._launch, stop, CONF.parent / "train.py", here).run(batch)
         if code:
             sys.exit(code)
 
     def _launch(self, overrides: list[list[str]]) -> Sequence[Any]:
-        return [done.return_value for done in self.launcher.launch(overrides, initial_job_idx=0)]
+        return [done.return_value for done in self.runner.launch(overrides, initial_job_idx=0)]

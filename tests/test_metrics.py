@@ -11,7 +11,7 @@ import torch
 from sklearn import metrics as sk
 
 from emoji_pred.errors import UserError
-from emoji_pred.metrics import evaluate, evaluate_predicted, predicted_of
+from emoji_pred.metrics import evaluate, evaluate_predicted, predicted_of, reliability
 
 AVERAGES = ("macro", "micro", "weighted")
 
@@ -195,3 +195,28 @@ def test_not_a_number_names_the_row() -> None:
     probabilities[2, 1] = float("nan")
     with pytest.raises(UserError, match=r"row 2 .*diverged"):
         evaluate(probabilities, torch.tensor([0, 1, 0, 1]), "multiclass", ["a", "b"])
+
+
+# --- reliability diagram
+
+
+def test_reliability_by_hand() -> None:
+    # Confidences 0.9 (wrong), 0.92 (right) and 1.0 (right): bins 13 of [0.867, 0.933) and 14 of [0.933, 1].
+    probabilities = torch.tensor([[0.9, 0.1], [0.08, 0.92], [1.0, 0.0]])
+    first, last = reliability(probabilities, torch.tensor([1, 1, 0]), "multiclass")
+    assert (first["lower"], first["upper"]) == pytest.approx((13 / 15, 14 / 15))
+    assert (first["confidence"], first["accuracy"], first["rows"]) == (pytest.approx(0.91), 0.5, 2)
+    assert (last["upper"], last["confidence"], last["accuracy"], last["rows"]) == (1.0, 1.0, 1.0, 1)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_the_bins_of_the_diagram_give_the_calibration_error(task: str) -> None:
+    logits, probabilities, targets, names = random_multiclass(997, 5, seed=3)
+    if task == "multilabel":
+        rng = np.random.default_rng(4)
+        probabilities, targets = logits.sigmoid(), torch.from_numpy(rng.integers(0, 2, size=(997, 5)))
+    bins = reliability(probabilities, targets, task)
+    total = sum(row["rows"] for row in bins)
+    assert total == (997 if task == "multiclass" else 997 * 5)
+    distance = sum(row["rows"] * abs(row["accuracy"] - row["confidence"]) for row in bins) / total
+    assert distance == pytest.approx(evaluate(probabilities, targets, task, names)["ece"], abs=1e-6)

@@ -14,7 +14,7 @@ import pytest
 from conftest import REPOSITORY
 
 from emoji_pred.errors import RunFailed, Stopped, UserError
-from emoji_pred.own_process import train_in_own_process
+from emoji_pred.own_process import in_own_processes, train_in_own_process
 
 
 def script(tmp_path: Path, code: str) -> Path:
@@ -30,6 +30,7 @@ def script(tmp_path: Path, code: str) -> Path:
         ("print('error: y broke; trace: z', file=sys.stderr); sys.exit(1)", RunFailed, "y broke; trace: z"),
         ("os.kill(os.getpid(), signal.SIGKILL)", RunFailed, "ended with code -9"),
         ("sys.exit(143)", Stopped, "15"),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", Stopped, "15"),
     ],
 )
 def test_how_it_ends_is_passed_on(
@@ -37,6 +38,19 @@ def test_how_it_ends_is_passed_on(
 ) -> None:
     with pytest.raises(error, match=message):
         train_in_own_process(script(tmp_path, code), [])
+
+
+def test_several_run_side_by_side_and_each_end_is_told(tmp_path: Path) -> None:
+    # Each waits for the other: one after the other they would never end.
+    code = (
+        f"here = {str(tmp_path)!r}\n"
+        "open(f'{here}/{sys.argv[1]}', 'w').close()\n"
+        "while not os.path.exists(f'{here}/{sys.argv[2]}'):\n    time.sleep(0.02)\n"
+        "sys.exit(int(sys.argv[3]))"
+    )
+    ends = in_own_processes(script(tmp_path, code), [["a", "b", "0"], ["b", "a", "2"]])
+    assert ends[0] is None
+    assert isinstance(ends[1], UserError)
 
 
 def test_warnings_are_shown_and_overrides_handed_on(

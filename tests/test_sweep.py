@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 from conftest import REPOSITORY, Ended
 from test_lease import holder
 
-from emoji_pred import runs, sweep
+from emoji_pred import jobs, runs, sweep
 from emoji_pred.errors import RunFailed, Stopped, UserError
 from emoji_pred.lease import held
 from emoji_pred.run import identify, run
@@ -183,7 +184,7 @@ def test_force_counts_no_earlier_result(train_here: Any) -> None:
 
 
 def test_a_result_that_cannot_be_seen_is_told(train_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep, "SHOWN_SECONDS", 0.1)
+    monkeypatch.setattr(jobs, "SHOWN_SECONDS", 0.1)
     code, one = swept(train_here, lambda all_overrides: [{"status": "finished"}], SEEDS[:1])
     assert code == 2
     assert "set runs_dir to the absolute path of a directory that all machines share" in str(
@@ -331,24 +332,31 @@ def test_a_killed_worker_takes_no_run_along(quick: Quick, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_twenty_kills_of_a_sweep_lose_nothing(quick: Quick, tmp_path: Path) -> None:
     """Killed at random moments, saves included: the table of an undisturbed sweep, every run counted once."""
-    overrides = quick("ffn", "seed=1,2,3", "model.network.dropout=0.5", "model.max_epochs=40")
+    overrides = quick("ffn", "seed=1,2,3", "model.network.dropout=0.5", "model.max_epochs=150")
     overrides += ["trainer.save_steps=3", "trainer.save_minutes=null"]
     undisturbed = process(*overrides, place=tmp_path / "undisturbed")
-    assert undisturbed.wait(timeout=300) == 0
-    chance = random.Random(4)
-    for kill in range(20):
-        launcher = ["hydra/launcher=joblib"] if kill % 4 == 3 else []
+    assert undisturbed.wait(timeout=600) == 0
+    chance, kills = random.Random(4), 0
+    while kills < 20:
+        launcher = ["hydra/launcher=joblib"] if kills % 4 == 3 else []
         running = process(*overrides, *launcher, place=tmp_path / "killed", start_new_session=True)
-        try:
-            running.wait(timeout=chance.uniform(2, 9))
-        except subprocess.TimeoutExpired:
-            os.killpg(running.pid, signal.SIGKILL)
+        known = {path.name for path in tmp_path.glob("killed/runs/*/state-*.ckpt")}
+        wait_for(
+            lambda known=known: {path.name for path in tmp_path.glob("killed/runs/*/state-*.ckpt")} - known,
+            running,
+        )
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(timeout=chance.uniform(0, 0.3))
+        assert running.poll() is None, "every kill meets a sweep that trains"
+        os.killpg(running.pid, signal.SIGKILL)
         running.communicate()
+        kills += 1
     last = process(*overrides, place=tmp_path / "killed")
-    out, err = last.communicate(timeout=300)
+    out, err = last.communicate(timeout=600)
     assert last.returncode == 0, err
     assert answers(tmp_path / "killed") == answers(tmp_path / "undisturbed")
     assert len(answers(tmp_path / "killed")) == 3
+    interruptions = 0
     for name in answers(tmp_path / "killed"):
         figures = [
             json.loads((tmp_path / place / "runs" / name / runs.RESULT).read_text())
@@ -356,4 +364,7 @@ def test_twenty_kills_of_a_sweep_lose_nothing(quick: Quick, tmp_path: Path) -> N
         ]
         for key in ("curves", "validation", "test", "best_epoch"):
             assert figures[0][key] == figures[1][key]
+        interruptions += figures[0]["interruptions"]
     assert len(re.findall(r"^seed=\d +finished", out, re.MULTILINE)) == 3
+    # A kill that meets two workers interrupts two runs; one between two runs interrupts none.
+    assert interruptions >= 15

@@ -31,6 +31,7 @@ from experiments.bench.subject import Clock, Subject, fit, subject
 UNTIMED_STEPS = 5  # the first ones allocate
 STEPS = 40  # of each way to update the embedding
 CUTOFFS = (1, 2, 3, 5)  # times a word must be seen to stand in the vocabulary
+OFTEN = 100  # optimizer steps between two states, where they are saved often
 ONE_EPOCH = {"max_epochs": 1, "early_stopping": None}
 
 
@@ -88,6 +89,31 @@ def cnn_lightning_overhead(settings: Settings) -> Finding:
         "then the same validation batches, loss and macro-F1. No log, no checkpoint, no deterministic mode.",
     ]
     return Finding([row], details)
+
+
+def cnn_saving(settings: Settings) -> Finding:
+    """One epoch as a run trains it, with a lease and saved states, against the same epoch without them."""
+    chosen = subject(settings, "model=cnn", rows=settings.rows)
+    often = replace(
+        chosen, config={**chosen.config, "trainer": {**chosen.config["trainer"], "save_steps": OFTEN}}
+    )
+    _warm_up(settings)
+    seconds = interleave(
+        "cnn_saving",
+        {
+            "neither": lambda _: fit(chosen, ONE_EPOCH, resumable=False)[0].fit,
+            "as by default": lambda _: fit(chosen, ONE_EPOCH)[0].fit,
+            f"a state every {OFTEN} steps": lambda _: fit(often, ONE_EPOCH)[0].fit,
+        },
+        settings.repetitions,
+    )
+    neither, default, every = seconds.values()
+    rows = [
+        ratio_row("CNN epoch with lease and states / without", default, neither, at_most=1.03),
+        ratio_row(f"the same with a state every {OFTEN} steps / without", every, neither),
+    ]
+    details = [f"{name}: {spread(taken)}" for name, taken in seconds.items()]
+    return Finding(rows, [f"{chosen.rows:,} training rows and one validation. " + "; ".join(details) + "."])
 
 
 def cnn_quality(settings: Settings) -> Finding:

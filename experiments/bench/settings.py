@@ -26,6 +26,7 @@ BENCHES = {
     "cnn_lightning_overhead": ("cnn", "cnn_lightning_overhead"),
     "embedding_updates": ("cnn", "embedding_updates"),
     "bert_step": ("bert", "bert_step"),
+    "cnn_saving": ("cnn", "cnn_saving"),
     "sweep_finding": ("sweeps", "sweep_finding"),
     "sweep_workers": ("sweeps", "sweep_workers"),
     "cnn_quality": ("cnn", "cnn_quality"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import tempfile
 import time
@@ -23,6 +24,7 @@ from emoji_pred.batches import Batches
 from emoji_pred.classifier import Classifier
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import load_corpus
+from emoji_pred.lease import held
 from emoji_pred.loggers import build_logger
 from emoji_pred.resume import SaveState
 from emoji_pred.signals import StopRequest
@@ -117,12 +119,15 @@ class Clock(pl.Callback):
         self.fit = time.perf_counter() - self._fit_started
 
 
-def fit(chosen: Subject, changes: Mapping[str, Any] | None = None) -> tuple[Clock, Classifier, Batches]:
+def fit(
+    chosen: Subject, changes: Mapping[str, Any] | None = None, resumable: bool = True
+) -> tuple[Clock, Classifier, Batches]:
     """Train as `train.py` does, with CSV logging, validation and checkpoints, into a temporary directory.
 
     Args:
         chosen: what to train.
         changes: of the `model` group.
+        resumable: hold a lease and save states, as a run does.
     """
     config = {**chosen.config, "model": {**chosen.config["model"], **(changes or {})}}
     chosen = replace(chosen, config=config)
@@ -132,18 +137,15 @@ def fit(chosen: Subject, changes: Mapping[str, Any] | None = None) -> tuple[Cloc
         directory = Path(place)
         loggers = build_logger(config["logger"], directory, "bench", config)
         hardware = config["trainer"]
-        saver = SaveState(
-            directory,
-            directory / f"{CANDIDATE}.ckpt",
-            StopRequest(),
-            hardware["save_minutes"],
-            hardware["save_steps"],
-        )
-        trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver)
+        best = directory / f"{CANDIDATE}.ckpt"
+        saver = SaveState(directory, best, StopRequest(), hardware["save_minutes"], hardware["save_steps"])
+        kept = saver if resumable else pl.Callback()
+        trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), kept)
         clock = Clock()
         # First, so that its batch clock stops before the epoch's validation and checkpoint.
         trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]
-        trainer.fit(classifier, datamodule=batches)
+        with held(directory) if resumable else contextlib.nullcontext():
+            trainer.fit(classifier, datamodule=batches)
         _forget_determinism()
     return clock, classifier, batches
 

@@ -13,15 +13,15 @@ from experiments.bench.measure import Finding, Row, ratio_row
 from experiments.bench.report import load, met, render, save
 from experiments.bench.settings import parse_settings
 
-SLOW_PROCESSES = ("startup", "memory")  # each starts whole Python processes
+SLOW_PROCESSES = ("startup", "memory", "sweep_finding", "sweep_workers")  # each starts whole Python processes
 
 
-def run_bench(tmp_path: Path, name: str) -> dict:
+def run_bench(tmp_path: Path, name: str, *more: str) -> dict:
     words = [
         *("data=sample", f"cache_dir={tmp_path / 'cache'}", f"output={tmp_path / 'out'}", "threads=1"),
         *("rows=64", "bert_rows=32", "repetitions=1", "epochs=1", "seeds=1", "encoder=tiny"),
     ]
-    assert main([name, *words]) == 0
+    assert main([name, *words, *more]) == 0
     found: dict = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))[name]
     return found
 
@@ -47,6 +47,13 @@ def test_first_step_is_reached_without_the_heavy_packages(tmp_path: Path) -> Non
 def test_memory_of_a_whole_run_is_plausible(tmp_path: Path) -> None:
     (row,) = run_bench(tmp_path, "memory")["rows"]
     assert 0.1 < row["measured"] < 4  # GB; torch alone takes 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sweep_finding", "sweep_workers"])
+def test_sweeps_are_measured(tmp_path: Path, name: str) -> None:
+    found = run_bench(tmp_path, name, "rows=3")
+    assert all(row["measured"] is not None for row in found["rows"])
 
 
 def test_ratio_is_of_medians_and_its_range_of_pairs() -> None:
