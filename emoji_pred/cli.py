@@ -121,6 +121,7 @@ def train(config: DictConfig) -> dict[str, Any]:
     sweeping = HydraConfig.get().mode == RunMode.MULTIRUN
     if not sweeping or not is_worker():
         return vars(_train(config, sweeping))
+    prepare_process()
     try:
         with stop_request.for_a_while():
             return vars(_train(config, sweeping))
