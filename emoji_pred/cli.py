@@ -49,9 +49,8 @@ def _ended_by_signals() -> Iterator[None]:
     except Stopped as stopped:
         stop_request.ending = True
         if not rank.is_first():
-            sys.exit(
-                0
-            )  # the code of the first process counts; torchrun would end that for another of a helper
+            # The code of the first process counts; torchrun would end that one for another code here.
+            sys.exit(0)
         name = signal.Signals(stopped.signal_number).name
         print(f"\nstopped by {name}; the same command continues", file=sys.stderr)
         sys.exit(128 + stopped.signal_number)
@@ -126,6 +125,7 @@ def train(config: DictConfig) -> dict[str, Any]:
         with stop_request.for_a_while():
             return vars(_train(config, sweeping))
     except Stopped as stopped:
+        stop_request.signal_number = stopped.signal_number  # also where only its own process was told
         return vars(Ended("stopped", code=128 + stopped.signal_number))
 
 
@@ -143,8 +143,8 @@ def _train(config: DictConfig, sweeping: bool) -> Ended:
     # Raised here, an error would be announced by Hydra with a line of its own.
     try:
         outcome = _run(config, typed, sweeping)
-    except Busy:
-        ended = Ended("busy")
+    except Busy as error:
+        ended = Ended("busy") if sweeping else Ended("failed", one_line(error), MISTAKE)
     except UserError as error:
         ended = Ended("failed", one_line(error), MISTAKE)
     except (HydraException, OmegaConfBaseException) as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emoji_pred import runs
-from emoji_pred.errors import MISTAKE
+from emoji_pred.errors import FAILED, MISTAKE
 from emoji_pred.summary import shared_overrides
 
 # Told to the processes of the runs: the sweep's name, its process, how many runs are launched, and the
@@ -66,32 +66,37 @@ class Job:
         """Whether it is still to be trained."""
         return self.same_as is None and self.result is None and self.error is None
 
-    def end(self, ended: Ended) -> None:
-        """Take up how its process ended."""
+    def end(self, ended: Ended, until: float) -> None:
+        """Take up how its process ended.
+
+        Args:
+            ended: as the process told it.
+            until: monotonic seconds to which its result is looked for: another machine may have written it,
+                and a network file system shows that some seconds later.
+        """
         if ended.status == "failed":
             self.error, self.code = ended.error, ended.code
-        elif ended.status == "finished":
-            self._look_patiently()
-
-    def look(self) -> None:
-        """Take up its result if there is one, but not one that `force=true` is to replace."""
-        assert self.directory is not None
-        if self.has_ended():
-            self.result = runs.read_finished(self.directory)
-
-    def _look_patiently(self) -> None:
-        """Another machine may have written the result: a network file system shows it some seconds later."""
-        until = time.monotonic() + SHOWN_SECONDS
-        while self.result is None and time.monotonic() < until:
+        if ended.status != "finished":
+            return
+        self.look()
+        while self.waits and time.monotonic() < until:
+            time.sleep(1)
             self.look()
-            if self.result is None:
-                time.sleep(1)
-        if self.result is None:
+        if self.waits:
             self.code = MISTAKE
             self.error = (
                 f"its process finished it, but {self.directory} holds no result; set runs_dir to the "
                 "absolute path of a directory that all machines share"
             )
+
+    def look(self) -> None:
+        """Take up a result or a failure since the sweep began, and none that `force=true` is to replace."""
+        assert self.directory is not None
+        result, failure = ends_of(self.directory)
+        if result is not None and result not in self.before:
+            self.result = runs.read_finished(self.directory)
+        elif failure is not None and failure not in self.before:
+            self.error, self.code = runs.read_failure(self.directory), FAILED
 
     def has_ended(self) -> bool:
         """Whether it was finished or failed since the sweep began."""
@@ -132,10 +137,11 @@ def forget_processes() -> None:
 def announcement(number: int, overrides: Sequence[str]) -> str:
     """What a run of a sweep says when it begins: its place, and the overrides that set it apart."""
     shared = set(json.loads(os.environ.get(SHARED, "[]")))
-    own = " ".join(text for text in overrides if text not in shared)
+    typed = [text for text in overrides if not (is_worker() and text.startswith("runs_dir="))]
+    own = " ".join(text for text in typed if text not in shared)
     if is_worker():
         os.environ[LABEL] = f"run {number}: "
-    return f"run {number} of {os.environ.get(RUNS, '?')}: {own or ' '.join(overrides)}"
+    return f"run {number} of {os.environ.get(RUNS, '?')}: {own or ' '.join(typed)}"
 
 
 def is_worker() -> bool:

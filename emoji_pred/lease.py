@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LEASE = ".lease"
 SILENCE_SECONDS = 60.0  # after which a holder on another machine is taken for dead
 HEARTBEAT_SECONDS = 20.0
-WRITING_SECONDS = 2.0  # more than a holder takes between making its lease and writing its name into it
+WRITING_SECONDS = 10.0  # more than a holder takes to write its name, and a network file system to show it
 ASKED_EVERY_SECONDS = 1.0  # by a process that waits
 
 
@@ -58,25 +58,40 @@ def check_not_lost(lease: SoftFileLease, directory: Path) -> None:
     Raises:
         Busy: this process was silent for longer than a minute, say while the machine slept.
     """
-    if lease.compromise is not None:
+    # The heart-beat notices a loss half a minute late; the file tells at once.
+    owner = lease.owner
+    if lease.compromise is not None or owner is None or owner.token != lease.token:
         raise Busy(
             f"{directory} was taken over by another process while this one was silent; "
             "start the same command again to find its result"
         )
 
 
-def wait_until_free(directory: Path) -> None:
-    """Return when no process trains the run of a directory any more."""
-    if directory.is_dir():
-        _remove_empty(directory / LEASE)
-        lease = _lease(directory)
-        lease.acquire(timeout=-1, poll_interval=ASKED_EVERY_SECONDS)
-        lease.release()
+def wait_until_one_is_free(directories: Sequence[Path]) -> None:
+    """Return when one of the runs is not trained by any process any more."""
+    leases = [_lease(directory) for directory in directories if directory.is_dir()]
+    while len(leases) == len(directories):
+        for lease in leases:
+            if _is_free(lease):
+                return
+        time.sleep(ASKED_EVERY_SECONDS)
 
 
-def was_started(directory: Path) -> bool:
-    """Whether a lease lies there: of a process that trains the run, or was killed while it did."""
-    return (directory / LEASE).exists()
+def was_left(directory: Path) -> bool:
+    """Whether a lease lies there of a process that was killed while it trained the run."""
+    return (directory / LEASE).exists() and _is_free(_lease(directory))
+
+
+def _is_free(lease: SoftFileLease) -> bool:
+    from filelock import Timeout
+
+    _remove_empty(Path(lease.lock_file))
+    try:
+        lease.acquire(timeout=0)
+    except Timeout:
+        return False
+    lease.release()
+    return True
 
 
 def child_that_trains(directory: Path) -> int | None:

@@ -7,6 +7,7 @@ each of them would start the whole sweep; so there the run is given a command li
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -63,6 +64,8 @@ def in_own_processes(script: Path, commands: Sequence[Sequence[str]]) -> list[Ba
 def _start(script: Path, overrides: Sequence[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(script), *overrides],
+        # Hydra's own traces are for this process: its user is told one line by the other.
+        env={name: value for name, value in os.environ.items() if name != "HYDRA_FULL_ERROR"},
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",

@@ -112,14 +112,12 @@ def _lead(
     check_before_training(config)
     configuration.check_hardware(identity.settings.trainer)
     directory = runs.prepare_directory(identity.directory)
-    failed_before = runs.read_failure(directory)
-    if failed_before is not None and not identity.settings.retry_failed:
-        raise UserError(f"{directory} failed before ({failed_before}); retry_failed=true tries it again")
     try:
         with held(directory, wait) as lease:
             finished = find_finished(identity)  # by the process that held it before
             if finished is not None:
                 return finished
+            check_retry(identity)
             runs.forget_failure(directory)
             may_publish = functools.partial(check_not_lost, lease, directory)
             peers.start(identity.settings.trainer.devices)
@@ -147,6 +145,19 @@ def find_finished(identity: Identity) -> RunResult | None:
     """The run of a configuration if it is finished, and not to be trained anew."""
     result = None if identity.settings.force else runs.read_finished(identity.directory)
     return None if result is None else RunResult(result, identity.directory, found=True)
+
+
+def check_retry(identity: Identity) -> None:
+    """Refuse a run that failed before, where that is wanted.
+
+    Raises:
+        UserError: `retry_failed` is false, and it failed.
+    """
+    failed_before = runs.read_failure(identity.directory)
+    if failed_before is not None and not identity.settings.retry_failed:
+        raise UserError(
+            f"{identity.directory} failed before ({failed_before}); retry_failed=true tries it again"
+        )
 
 
 def check_before_training(config: Options) -> None:

@@ -20,13 +20,14 @@ from typing import Any
 
 from emoji_pred import runs
 from emoji_pred.errors import FAILED, MISTAKE, STOP_SIGNALS, RunFailed, Stopped, UserError, one_line
-from emoji_pred.jobs import Ended, Job, ends_of, forget_processes, tell_processes
-from emoji_pred.lease import child_that_trains, wait_until_free, was_started
+from emoji_pred.jobs import SHOWN_SECONDS, Ended, Job, ends_of, forget_processes, tell_processes
+from emoji_pred.lease import child_that_trains, wait_until_one_is_free, was_left
 from emoji_pred.own_process import train_in_own_process
-from emoji_pred.run import check_before_training, find_finished, identify
+from emoji_pred.run import check_before_training, check_retry, find_finished, identify
 from emoji_pred.summary import duration, print_runs, write_table
 
 WATCHED_SECONDS = 2.0
+ASKED_EVERY_SECONDS = 0.2
 SAID_SECONDS = 10.0  # at least between two lines of progress
 # Launches the runs of these overrides; what each returns is the dictionary of `Ended`, or an exception.
 Launch = Callable[[list[list[str]]], Sequence[Any]]
@@ -42,6 +43,7 @@ class Sweep:
         stop: asks it to end what it launched; None where its processes are this one's children.
         script: `train.py`, for a run that is given a process of its own.
         here: the launcher trains in this very process, one run after the other.
+        elsewhere: it trains on other machines.
     """
 
     compose: Callable[[Sequence[str]], dict[str, Any]]
@@ -49,6 +51,7 @@ class Sweep:
     stop: Callable[[], None] | None
     script: Path
     here: bool = True
+    elsewhere: bool = False
     jobs: list[Job] = field(default_factory=list)
     runs_dir: Path | None = None
     name: str = field(default_factory=lambda: f"{datetime.now():%Y-%m-%d_%H%M%S}_{os.getpid()}")
@@ -82,17 +85,19 @@ class Sweep:
             try:
                 identity = identify(config)
                 job.directory, self.runs_dir = identity.directory, identity.directory.parent
+                job.before = ends_of(job.directory)  # first: another command may finish it meanwhile
                 found = find_finished(identity)
                 job.result = found.result if found is not None else None
                 what = repr([config["model"], config["loss"], config["alpha"]])
                 if job.result is None and what not in checked:
                     check_before_training(config)
                     checked.add(what)
+                if job.result is None:
+                    check_retry(identity)
             except UserError as error:
                 job.error, job.code = one_line(error), MISTAKE
                 print(f"error: {job.error}", file=sys.stderr)
                 continue
-            job.before = ends_of(job.directory)
             job.same_as = first.setdefault(job.directory, job)
             job.same_as = None if job.same_as is job else job.same_as
             if job.waits:
@@ -133,7 +138,7 @@ class Sweep:
         """Launch once; returns the launcher's own failure."""
         with self._passing_signals_on(waiting) as asked:
             try:
-                returned = self.launch([job.overrides for job in waiting])
+                returned = self.launch([self._overrides(job) for job in waiting])
                 failure = None
             except UserError:
                 raise
@@ -143,8 +148,9 @@ class Sweep:
                 if self.here or not isinstance(error, Exception):
                     raise
                 returned, failure = [], error
+        until = time.monotonic() + SHOWN_SECONDS
         for job, ended in zip(waiting, returned, strict=False):
-            job.end(Ended(**ended))
+            job.end(Ended(**ended), until)
             if ended["status"] == "stopped":
                 asked.append(ended["code"] - 128)
         if asked:
@@ -153,11 +159,16 @@ class Sweep:
             self._after_loss(waiting, failure)
         return failure
 
+    def _overrides(self, job: Job) -> list[str]:
+        """Of a job, as another process is given them: it may stand in another directory."""
+        place = str(self.runs_dir).replace("'", "\\'")
+        return job.overrides if self.here else [*job.overrides, f"runs_dir='{place}'"]
+
     def _after_loss(self, waiting: list[Job], failure: Exception) -> None:
         """A worker was killed: what was in its hands is tried alone, so that it cannot take others along."""
         for job in waiting:
             job.look()
-        suspects = [job for job in waiting if job.waits and job.directory and was_started(job.directory)]
+        suspects = [job for job in waiting if job.waits and job.directory and was_left(job.directory)]
         print(
             f"warning: the launcher lost its runs ({type(failure).__name__}); those that were being trained "
             f"are tried alone ({len(suspects)}), then the others again",
@@ -166,23 +177,33 @@ class Sweep:
         for job in suspects:
             assert job.directory is not None
             try:
-                train_in_own_process(self.script, job.overrides)
-                job.look()
+                self._try_alone(job)
             except (UserError, RunFailed) as error:
                 job.error, job.code = str(error), MISTAKE if isinstance(error, UserError) else FAILED
                 if runs.read_failure(job.directory) is None and isinstance(error, RunFailed):
                     runs.write_failure(job.directory, error, str(failure), job.overrides)
 
+    def _try_alone(self, job: Job) -> None:
+        """In a process of its own on this machine; or by the launcher again, if that trains elsewhere."""
+        if self.elsewhere:
+            try:
+                (ended,) = self.launch([self._overrides(job)])
+            except Exception as error:
+                raise RunFailed(f"the launcher lost it twice: {one_line(error)[:300]}") from error
+            job.end(Ended(**ended), time.monotonic() + SHOWN_SECONDS)
+        else:
+            train_in_own_process(self.script, job.overrides)
+            job.look()
+
     def _wait_for_others(self, left: list[Job]) -> None:
         """Until one of the runs that other commands train is free."""
-        first = left[0].directory
-        assert first is not None
+        directories = [job.directory for job in left if job.directory is not None]
         print(
-            f"{len(left)} run(s) are being trained by another command; waiting for {first.name} "
-            "(Ctrl-C leaves them to it)",
+            f"{len(left)} run(s) are being trained by another command, such as {directories[0].name}; "
+            "waiting (Ctrl-C leaves them to it)",
             flush=True,
         )
-        wait_until_free(first)
+        wait_until_one_is_free(directories)
 
     @contextmanager
     def _passing_signals_on(self, waiting: list[Job]) -> Iterator[list[int]]:
@@ -192,16 +213,19 @@ class Sweep:
             The signals that came.
         """
         asked: list[int] = []
+        over = threading.Event()
 
         def pass_on(number: int, _: Any) -> None:
             if asked:
                 raise Stopped(number)
             asked.append(number)
-            print("\nstopping: the runs save their states; a second signal ends at once", file=sys.stderr)
             if self.stop is not None:
                 self.stop()
-            else:
-                _ask_children_to_stop(waiting)
+            elif self.elsewhere:  # what was submitted goes on, and is found by the same command
+                raise Stopped(number)
+            print("\nstopping: the runs save their states; a second signal ends at once", file=sys.stderr)
+            if self.stop is None:
+                threading.Thread(target=_ask_children_to_stop, args=(waiting, over), daemon=True).start()
 
         before = {}
         if not self.here and threading.current_thread() is threading.main_thread():
@@ -209,6 +233,7 @@ class Sweep:
         try:
             yield asked
         finally:
+            over.set()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -236,12 +261,18 @@ class Sweep:
                 print(f"warning: the table was not written: {error}", file=sys.stderr)
 
 
-def _ask_children_to_stop(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        pid = child_that_trains(job.directory) if job.directory is not None else None
-        if pid is not None:
-            with suppress(OSError):
-                os.kill(pid, signal.SIGTERM)
+def _ask_children_to_stop(jobs: Sequence[Job], over: threading.Event) -> None:
+    """Each process once, also those that only now begin a run: a second signal would cut its save."""
+    asked: set[int] = set()
+    while True:
+        for job in jobs:
+            pid = child_that_trains(job.directory) if job.directory is not None else None
+            if pid is not None and pid not in asked:
+                asked.add(pid)
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGTERM)
+        if over.wait(ASKED_EVERY_SECONDS):
+            return
 
 
 def _watch(waiting: list[Job], ended: threading.Event) -> None:

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, open_dict
 
 from emoji_pred.errors import STOP_SIGNALS, UserError
 
-PASSED_ON = ("EMOJI_PRED_", "HF_", "TRANSFORMERS_", "WANDB_", "HYDRA_FULL_ERROR")  # beginnings of names
+PASSED_ON = ("EMOJI_PRED_", "HF_", "TRANSFORMERS_", "WANDB_")  # beginnings of names
 
 
 class RayLauncher(Launcher):

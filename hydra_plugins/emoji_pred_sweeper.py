@@ -39,9 +39,11 @@ class ResumingSweeper(Sweeper):
             lambda texts: self.loader.load_sweep_config(self.whole, texts),
             functools.cache(lambda group: bool(self.loader.get_group_options(group))),
         )
-        here = self.whole.hydra.launcher["_target_"].endswith(".BasicLauncher")
+        launcher = self.whole.hydra.launcher
+        here = launcher["_target_"].endswith(".BasicLauncher")
+        elsewhere = launcher["_target_"].endswith(".SlurmLauncher") or bool(launcher.get("address"))
         stop = getattr(self.runner, "stop", None)
-        code = Sweep(compose, self._launch, stop, CONF.parent / "train.py", here).run(batch)
+        code = Sweep(compose, self._launch, stop, CONF.parent / "train.py", here, elsewhere).run(batch)
         if code:
             sys.exit(code)
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import REPOSITORY
 
 from emoji_pred import lease
-from emoji_pred.lease import Busy, check_not_lost, child_that_trains, held, wait_until_free, was_started
+from emoji_pred.lease import Busy, check_not_lost, child_that_trains, held, wait_until_one_is_free, was_left
 
 HOLD = (
     "import sys, time; from pathlib import Path; from emoji_pred.lease import held\n"
@@ -48,7 +48,7 @@ def test_a_run_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(Busy, match="is being trained by another process"), held(tmp_path):
             pass
         assert child_that_trains(tmp_path) == child.pid
-        assert was_started(tmp_path)
+        assert not was_left(tmp_path)
         child.communicate("\n", timeout=60)
     with held(tmp_path):
         assert child_that_trains(tmp_path) is None, "this process is no child of its own"
@@ -59,7 +59,8 @@ def test_a_killed_holder_on_this_machine_gives_way_at_once(tmp_path: Path) -> No
     with holder(tmp_path) as child:
         child.kill()
         child.wait()
-        assert was_started(tmp_path)
+        assert was_left(tmp_path)
+        assert not was_left(tmp_path), "it was cleared away"
         with held(tmp_path):
             assert child_that_trains(tmp_path) is None
 
@@ -80,8 +81,8 @@ def test_waiting_ends_with_the_holder(tmp_path: Path, capsys: pytest.CaptureFixt
         child.stdin.flush()
         assert waiting.stdout.readline() == "held\n"
         waiting.communicate("\n", timeout=60)
-    wait_until_free(tmp_path)
-    wait_until_free(tmp_path / "nothing")
+    wait_until_one_is_free([tmp_path])
+    wait_until_one_is_free([tmp_path / "nothing"])
 
 
 def as_if_elsewhere(directory: Path) -> None:
@@ -148,9 +149,30 @@ def test_a_lost_lease_publishes_nothing(tmp_path: Path, monkeypatch: pytest.Monk
             check_not_lost(mine, tmp_path)
 
 
-def test_a_lease_that_a_power_cut_left_empty_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_lease_that_a_power_cut_left_empty_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "WRITING_SECONDS", 0.5)
     (tmp_path / lease.LEASE).touch()
     with held(tmp_path):
         assert (tmp_path / lease.LEASE).stat().st_size
     (tmp_path / lease.LEASE).touch()
-    wait_until_free(tmp_path)
+    wait_until_one_is_free([tmp_path])
+
+
+def test_one_free_run_of_several_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "busy").mkdir()
+    (tmp_path / "free").mkdir()
+    with holder(tmp_path / "busy"):
+        wait_until_one_is_free([tmp_path / "busy", tmp_path / "free"])
+
+
+def test_a_lease_that_another_took_is_seen_before_the_heart_beats(tmp_path: Path) -> None:
+    with held(tmp_path) as mine:
+        check_not_lost(mine, tmp_path)
+        marker = tmp_path / lease.LEASE
+        assert mine.token
+        marker.write_text(marker.read_text().replace(mine.token, "0" * len(mine.token)))
+        assert mine.compromise is None
+        with pytest.raises(Busy, match="taken over by another process"):
+            check_not_lost(mine, tmp_path)

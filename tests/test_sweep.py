@@ -41,6 +41,13 @@ def train_here(
     return composed
 
 
+LEFT = (
+    "import os, sys; from pathlib import Path; from emoji_pred.lease import held\n"
+    "with held(Path(sys.argv[1])):\n"
+    "    os.kill(os.getpid(), 9)\n"
+)
+
+
 class Launcher:
     """Trains in this process, and does to some runs what they are told here.
 
@@ -54,14 +61,16 @@ class Launcher:
         self.launched: list[list[str]] = []
 
     def __call__(self, all_overrides: list[list[str]]) -> list[dict[str, Any]]:
-        self.launched.append([" ".join(overrides) for overrides in all_overrides])
+        typed = [[text for text in overrides if text[:9] != "runs_dir="] for overrides in all_overrides]
+        self.launched.append([" ".join(overrides) for overrides in typed])
         returned = []
         for overrides in all_overrides:
             fate = self.fates.pop(overrides[0].replace("=", ""), None)
             if isinstance(fate, BaseException):
                 directory = identify(self.composed(overrides)).directory
                 directory.mkdir(parents=True, exist_ok=True)
-                (directory / ".lease").touch()  # it was being trained
+                left = subprocess.run([sys.executable, "-c", LEFT, str(directory)], cwd=REPOSITORY)
+                assert left.returncode == -signal.SIGKILL
                 raise fate
             if fate is None:
                 run(self.composed(overrides), list(overrides))
@@ -190,6 +199,41 @@ def test_a_result_that_cannot_be_seen_is_told(train_here: Any, monkeypatch: pyte
     assert "set runs_dir to the absolute path of a directory that all machines share" in str(
         one.jobs[0].error
     )
+
+
+def test_a_failure_of_this_sweep_is_no_result_of_an_earlier_one(
+    train_here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept(train_here, Launcher(train_here), SEEDS[:1])
+
+    def lost(all_overrides: list[list[str]]) -> Any:
+        directory = identify(train_here(all_overrides[0])).directory
+        runs.write_failure(directory, ValueError("it broke"), "trace", all_overrides[0])
+        raise ConnectionError("and the worker was lost")
+
+    code, one = swept(train_here, lost, [["seed=1", "force=true"]])
+    assert (code, one.jobs[0].error) == (1, "ValueError: it broke")
+
+
+def test_runs_that_failed_are_left_alone_where_that_is_wanted(train_here: Any) -> None:
+    directory = identify(train_here(["seed=1"])).directory
+    directory.mkdir(parents=True)
+    runs.write_failure(directory, ValueError("it broke"), "trace", ["seed=1"])
+    launcher = Launcher(train_here)
+    left = [[*overrides, "retry_failed=false"] for overrides in SEEDS[:2]]
+    code, one = swept(train_here, launcher, left)
+    assert (code, launcher.launched) == (1, [["seed=2 retry_failed=false"]])
+    assert "failed before (ValueError: it broke)" in str(one.jobs[0].error)
+
+
+def test_what_other_machines_lose_is_not_trained_on_this_one(
+    train_here: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "train_in_own_process", lambda *_: pytest.fail("not here"))
+    launcher = Launcher(train_here, seed2=ConnectionError("a job was lost"))
+    one = Sweep(train_here, launcher, None, REPOSITORY / "train.py", here=False, elsewhere=True)
+    assert one.run(SEEDS) == 0
+    assert launcher.launched == [["seed=1", "seed=2", "seed=3"], ["seed=2"], ["seed=3"]]
 
 
 def test_a_run_that_was_stopped_stops_the_sweep(train_here: Any) -> None:
