@@ -69,12 +69,14 @@ def main() -> None:
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     debugging = os.environ.get("HYDRA_FULL_ERROR") == "1"
     sweeping = bool({"-m", "--multirun"} & set(sys.argv[1:]))
-    if sweeping and any("hparams_search=" in word for word in sys.argv):
+    searching = any("hparams_search=" in word for word in sys.argv)
+    if sweeping and searching:
         _fail("hparams_search tries combinations itself: leave out -m")
-    if sweeping and (here.processes or 1) > 1:
+    if (sweeping or searching) and (here.processes or 1) > 1:
+        what = "search" if searching else "sweep"
         _fail(
-            f"{here.starter} started {here.processes} processes, and each would start the whole sweep; start "
-            f"it once, without {here.starter}: each of its runs starts its own processes on trainer.devices"
+            f"{here.starter} started {here.processes} processes, and each would start the whole {what}; "
+            f"start it once, without {here.starter}: its runs start their own processes on trainer.devices"
         )
     try:
         with _hydra_raising():

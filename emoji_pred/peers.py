@@ -66,6 +66,8 @@ class Peers:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """Tell the others how this process ended; a helper leaves it to the first to speak."""
         self._over.set()
+        if error is not None and _of_a_connection(error):
+            self._give_reason_first()
         if self._watching is not None:
             self._watching.join(PATIENCE_SECONDS)  # a thread in the midst of C++ would abort the process' end
         try:
@@ -168,17 +170,14 @@ class Peers:
         """The error of a peer behind this process' own: a transfer breaks when the other end dies."""
         if self._store is None or not isinstance(error, RuntimeError):
             return error
-        if self.place.processes:  # torchrun ends what is left: first the reason
-            with suppress(ValueError):  # not in the main thread
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self._give_reason_first()
         until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
             behind = self._loss()
             if behind is not None:
                 return behind
             time.sleep(ASKED_EVERY_SECONDS)
-        words = ("Connection closed", "Connection reset", "Broken pipe", "imed out", "onnection refused")
-        if any(word in str(error) for word in words):
+        if _of_a_connection(error):
             return RunFailed(f"another process of the run was lost; {CONTINUES}")
         return error
 
@@ -227,6 +226,12 @@ class Peers:
         return None
 
     # --- ending
+
+    def _give_reason_first(self) -> None:
+        """Outlive the SIGTERM by which torchrun ends what is left of a run."""
+        if self.place.processes:
+            with suppress(ValueError):  # not in the main thread
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def _keep_environment(self) -> None:
         self._before = {name: os.environ.get(name) for name in rendezvous.VARIABLES}
@@ -303,7 +308,8 @@ class Peers:
             if not self._first_hears(PATIENCE_SECONDS if isinstance(error, RuntimeError) else 0):
                 self._set(f"ended/{self.place.rank}", json.dumps([isinstance(error, UserError), told]))
                 if not self._first_hears(PATIENCE_SECONDS):
-                    raise SystemExit(1)
+                    # The store of torchrun outlives the first process.
+                    raise self._first_is_lost() if _of_a_connection(error) else SystemExit(1)
             self._set(f"heard/{self.place.rank}", "")
         except RuntimeError:
             raise self._first_is_lost() from None
@@ -323,3 +329,9 @@ class Peers:
                 return False
             time.sleep(ASKED_EVERY_SECONDS)
         return True
+
+
+def _of_a_connection(error: BaseException) -> bool:
+    """Whether it tells that the other end of a transfer is gone, rather than of a mistake here."""
+    words = ("Connection closed", "Connection reset", "Broken pipe", "imed out", "onnection refused")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)

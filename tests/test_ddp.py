@@ -108,9 +108,10 @@ def launched(tmp_path: Path) -> Iterator[Run]:
 
 
 def torchrun(node: int, port: int, nodes: int = 2) -> list[str]:
+    """The command of one node; two processes in all."""
     return [
         *("-m", "torch.distributed.run", f"--nnodes={nodes}", f"--node-rank={node}"),
-        *("--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={port}"),
+        *(f"--nproc-per-node={2 // nodes}", "--master-addr=127.0.0.1", f"--master-port={port}"),
     ]
 
 
@@ -372,3 +373,31 @@ def test_a_killed_task_ends_the_others(launched: Run, quick: Quick, port: int, l
     (error,) = (line for line in output.splitlines() if not line.startswith("epoch "))
     told = "the first process" if lost == 0 else "another process"
     assert error.startswith(f"error: {told} of the run was lost; the same command continues")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_killed_process_of_torchrun_ends_the_others(
+    launched: Run, quick: Quick, port: int, lost: int
+) -> None:
+    """On one node, where torchrun asks the others to end as soon as one is gone."""
+    overrides = quick("cnn", "model.max_epochs=4000", *DDP, "trainer.save_steps=3")
+    agent = launched.start([*torchrun(0, port, nodes=1), "train.py", *overrides])
+    launched.wait_for("runs/*/state-*.ckpt")
+    (killed,) = (
+        child
+        for child in descendants(agent.pid)
+        if "train.py" in child.cmdline() and child.environ()["RANK"] == str(lost)
+    )
+    killed.kill()
+    began = time.monotonic()
+    assert agent.wait(LOST_SECONDS) == 1
+    print(f"process {lost} of torchrun killed: all had ended after {time.monotonic() - began:.2f} s")
+    ((_, output),) = launched.ended()
+    told = "another process" if lost else "the first process"
+    errors = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert errors == [f"error: {told} of the run was lost; the same command continues"]
+    agent = launched.start([*torchrun(0, port, nodes=1), "train.py", *overrides])
+    launched.wait_for_text("continues in epoch")
+    agent.terminate()  # passed on to the processes, which save
+    assert "stopped by SIGTERM; the same command continues" in launched.ended()[1][1]

@@ -101,10 +101,14 @@ def test_srun_must_say_how_many_processes_a_node_has() -> None:
         rendezvous.join(Place("srun", 0, 0, 2, None), 2)
 
 
+@pytest.mark.parametrize(
+    ("typed", "what"), [(["-m", "seed=1,2"], "sweep"), (["hparams_search=cnn", "model=cnn"], "search")]
+)
 def test_a_sweep_is_not_started_by_each_process(
-    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, typed: list[str], what: str
 ) -> None:
     monkeypatch.setattr(rank, "place", lambda: Place("torchrun", 0, 0, 2, 2))
-    ended = command("-m", "seed=1,2", "trainer=ddp")
+    ended = command(*typed, "trainer=ddp")
     assert ended.code == 2
-    assert ended.error.startswith("error: torchrun started 2 processes, and each would start the whole sweep")
+    assert ended.error.startswith("error: torchrun started 2 processes, ")
+    assert f"each would start the whole {what}; start it once, without torchrun" in ended.error
