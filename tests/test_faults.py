@@ -182,9 +182,11 @@ def rows_of_batch(
     corpus = load_corpus(config["data"], tmp_path)
     texts = {split: rows.texts for split, rows in corpus.splits.items()}
     tokens = tokenize(texts, config["model"]["tokenizer"], config["encoder"], tmp_path / "tokens")
-    size = config["model"]["batch_size"] // config["model"]["accumulate"]
+    parts = config["model"]["accumulate"]  # of each step's rows, one after the other
+    size = config["model"]["batch_size"] // parts
     lengths = tokens.splits["train"].lengths
-    rows = epoch_batches(lengths, size, config["bucket_batches"], config["seed"], epoch=0)[batch]
+    steps = epoch_batches(lengths, size * parts, config["bucket_batches"], config["seed"], epoch=0)
+    rows = steps[batch // parts][batch % parts * size :][:size]
     return ", ".join(corpus.splits["train"].row_ids[row] for row in rows[:8]) + ", ..." * (len(rows) > 8)
 
 
