@@ -17,7 +17,7 @@ from emoji_pred.errors import UserError
 from emoji_pred.rank import Place
 
 HOST = "127.0.0.1"
-ANSWER = timedelta(seconds=30)  # of the first process on the same machine
+ANSWER = timedelta(seconds=10)  # of the first process on the same machine
 MEETING = timedelta(minutes=10)  # for all processes to have started; for a peer that answers no more
 VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK", "NODE_RANK")  # set here, for helpers and Lightning
 PREFIX = "emoji_pred"  # of the keys of this suite
@@ -71,11 +71,13 @@ def join(place: Place, count: int) -> Any:
 
 
 def _join_first() -> Any:
-    port = int(os.environ["MASTER_PORT"])
-    # It was there before this process. torch would ask for half a minute, and be loaded first.
+    port, dist = int(os.environ["MASTER_PORT"]), _distributed()
+    # It was there before this process. torch, which takes seconds to load, would ask again and again.
     socket.create_connection((HOST, port), ANSWER.seconds).close()
-    dist = _distributed()
-    store = dist.TCPStore(HOST, port, None, is_master=False, wait_for_workers=False, timeout=ANSWER)
+    try:
+        store = dist.TCPStore(HOST, port, None, is_master=False, wait_for_workers=False, timeout=ANSWER)
+    except RuntimeError as error:
+        raise ConnectionError(str(error)) from None
     return dist.PrefixStore(PREFIX, store)
 
 

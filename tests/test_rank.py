@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -99,6 +100,22 @@ def test_processes_that_fit(
 def test_srun_must_say_how_many_processes_a_node_has() -> None:
     with pytest.raises(UserError, match="give it --ntasks-per-node"):
         rendezvous.join(Place("srun", 0, 0, 2, None), 2)
+
+
+def test_a_first_process_that_ends_while_torch_is_loaded_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setenv("MASTER_PORT", str(first.getsockname()[1]))
+    load = rendezvous._distributed
+
+    def ends_meanwhile() -> Any:
+        first.close()
+        return load()
+
+    monkeypatch.setattr(rendezvous, "_distributed", ends_meanwhile)
+    with pytest.raises(ConnectionError):
+        rendezvous.join(Place("train.py", 1, 1), 2)
 
 
 @pytest.mark.parametrize(
