@@ -165,8 +165,8 @@ def _train(config: DictConfig, sweeping: bool) -> Ended:
 
 
 def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult | None:
-    from emoji_pred.own_process import train_in_own_process
-    from emoji_pred.run import find_finished, identify, run
+    from emoji_pred.own_process import result_of_own_process
+    from emoji_pred.run import run
 
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if plain.get("hparams_search") is not None:
@@ -177,11 +177,7 @@ def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult 
     hardware = plain.get("trainer") or {}
     several = (hardware.get("devices", 1), hardware.get("num_nodes", 1)) != (1, 1)
     if sweeping and several:
-        train_in_own_process(CONF.parent / "train.py", overrides)
-        trained = find_finished(identify({**plain, "force": False}))
-        if trained is None:
-            raise RunFailed("the process of the run left no result")
-        return trained
+        return result_of_own_process(CONF.parent / "train.py", plain, overrides)
     outcome = run(plain, overrides, wait=not sweeping)
     if outcome.found and not sweeping:
         print(f"already finished: {outcome.directory} (force=true trains again)")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from emoji_pred.errors import MISTAKE, UserError
+from emoji_pred.errors import MISTAKE, UserError, one_line
 from emoji_pred.wandb_mode import wandb_mode
 
 PROJECT = "emoji_pred"  # as in conf/logger/wandb.yaml
@@ -145,7 +145,7 @@ def _save(options: argparse.Namespace, settings: Sequence[str]) -> None:
         entity = options.entity or os.environ.get("WANDB_ENTITY") or own
         saved = build(options.project, entity, options.group, settings).save()
     except Exception as error:  # whatever the library raises of a server, a network, a missing project
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error)[:200] or type(error).__name__
         raise UserError(f"W&B does not take the dashboard: {reason}; --dry-run needs no server") from None
     print(f"W&B: {saved.url}")
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from emoji_pred import runs
 from emoji_pred.errors import FAILED, MISTAKE
+from emoji_pred.process import LABEL
 from emoji_pred.summary import shared_overrides
 
 # Told to the processes of the runs: the sweep's name, its process, how many runs are launched, and the
 # overrides that all of them share.
 NAME, PROCESS = "EMOJI_PRED_SWEEP", "EMOJI_PRED_SWEEP_PROCESS"
-LABEL = "EMOJI_PRED_LABEL"  # read by `progress`
 RUNS, SHARED = "EMOJI_PRED_SWEEP_RUNS", "EMOJI_PRED_SWEEP_SHARED"
 SHOWN_SECONDS = 60.0  # after which a network file system shows what another machine wrote
 

@@ -1,7 +1,7 @@
 """Runs in processes of their own: on several devices inside a sweep or a search, and a search's workers.
 
-Lightning starts one helper process for each further device by running the command line again. Inside a sweep
-each of them would start the whole sweep; so there the run is given a command line that is its own.
+A run starts one helper process for each further device by running its command line again. Inside a sweep each
+of them would start the whole sweep; so there the run is given a command line that is its own.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from emoji_pred.errors import MISTAKE, STOP_SIGNALS, RunFailed, Stopped, UserError
+from emoji_pred.run import RunResult, find_finished, identify
+from emoji_pred.signals import handled_by
 
 PARENT_DEATH = 1  # prctl(2): PR_SET_PDEATHSIG
 TOLD_BY_PARENT = ("error: ", "stopped by ")  # in its own words
@@ -37,6 +40,24 @@ def train_in_own_process(script: Path, overrides: Sequence[str]) -> None:
     (error,) = in_own_processes(script, [overrides])
     if error is not None:
         raise error
+
+
+def result_of_own_process(script: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> RunResult:
+    """Train a run in a process of its own, and read what it left.
+
+    Args:
+        script: `train.py`.
+        config: the resolved configuration that the overrides give.
+        overrides: of the run, as a user would type them.
+
+    Raises:
+        UserError, RunFailed, Stopped: as `train_in_own_process`; RunFailed too where no result is left.
+    """
+    train_in_own_process(script, overrides)
+    trained = find_finished(identify({**config, "force": False}))
+    if trained is None:
+        raise RunFailed("the process of the run left no result")
+    return trained
 
 
 def in_own_processes(script: Path, commands: Sequence[Sequence[str]]) -> list[BaseException | None]:
@@ -83,15 +104,8 @@ def _forwarding_signals(running: Sequence[subprocess.Popen[str]]) -> Iterator[No
             with suppress(ProcessLookupError):
                 process.send_signal(number)
 
-    before = {}
-    try:
-        for number in STOP_SIGNALS:
-            with suppress(ValueError):  # not in the main thread
-                before[number] = signal.signal(number, forward)
+    with handled_by(forward):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _wait(running: subprocess.Popen[str]) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from emoji_pred import rank, rendezvous
-from emoji_pred.errors import RunFailed, Stopped, UserError
+from emoji_pred.errors import RunFailed, Stopped, UserError, one_line
 from emoji_pred.rendezvous import say_nothing
 
 PREPARATION = timedelta(minutes=30)  # for the slowest process to have loaded its data
@@ -304,7 +304,7 @@ class Peers:
             if isinstance(error, RunFailed | UserError):
                 told = str(error)
             else:
-                told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                told = one_line(f"{type(error).__name__}: {error}")[:300]
             if not self._first_hears(PATIENCE_SECONDS if isinstance(error, RuntimeError) else 0):
                 self._set(f"ended/{self.place.rank}", json.dumps([isinstance(error, UserError), told]))
                 if not self._first_hears(PATIENCE_SECONDS):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoji_pred.errors import UserError
+from emoji_pred.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -227,7 +227,7 @@ def _fetched(encoder: Mapping[str, Any]) -> Path:
 
 
 def _offline_message(encoder: Mapping[str, Any], error: Exception) -> str:
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    reason = one_line(error)[:120] or type(error).__name__
     choices = ["encoder=tiny (random weights)"]
     if importlib.util.find_spec(MINILM_PACKAGE):
         choices.append("encoder=minilm (installed)")
@@ -292,7 +292,7 @@ def _readable(encoder: Mapping[str, Any], folder: Path) -> Iterator[None]:
     except Exception as error:
         if encoder["source"] == "random":  # the bundled files: a mistake of the suite
             raise
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        reason = one_line(error)[:160] or type(error).__name__
         raise UserError(
             f"encoder={encoder['name']}: the files in {folder} cannot be read ({reason}): they are "
             "damaged or of another kind: delete the folder, or reinstall its package, and run again"

@@ -7,6 +7,8 @@ import gc
 import os
 from collections.abc import MutableMapping
 
+LABEL = "EMOJI_PRED_LABEL"  # stands before the lines of a run that others run beside
+
 
 def prepare_process(environment: MutableMapping[str, str] | None = None) -> None:
     """Make torch fast and a good neighbour; what the user set himself stays.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from emoji_pred.process import LABEL
 from emoji_pred.summary import duration
 from emoji_pred.without_transformers import without_transformers
 
@@ -15,7 +16,6 @@ with without_transformers():  # a run imports Lightning here first
     import lightning.pytorch as pl
     from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 
-LABEL = "EMOJI_PRED_LABEL"  # stands before the lines of a run that others run beside
 SILENCE_SECONDS = 60  # after which a log gets a line
 REFRESH_STEPS = 25  # drawing a bar each step costs more than a step of a small model
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from emoji_pred import config as configuration
 from emoji_pred import rank, runs
-from emoji_pred.errors import Diverged, Pruned, RunFailed, UserError
+from emoji_pred.errors import Diverged, Pruned, RunFailed, UserError, one_line
 from emoji_pred.lease import check_not_lost, held
 from emoji_pred.peers import Peers
 from emoji_pred.provenance import code_revision, environment, peak_memory_mb, reset_peak_memory
@@ -89,10 +89,7 @@ def _help(config: Options, peers: Peers) -> NoReturn:
     peers.wait_for_start()
     check_before_training(config)
     configuration.check_hardware(identity.settings.trainer)
-    peers.check_same(identity.name, identity.directory)
-    corpus = _load_corpus(config)
-    configuration.check_loss(config, corpus.task)
-    tokenized = _tokenize(config, corpus)
+    corpus, tokenized = _read(config, identity, peers)
 
     from emoji_pred.training import train_and_evaluate
 
@@ -121,7 +118,8 @@ def _lead(
             runs.forget_failure(directory)
             may_publish = functools.partial(check_not_lost, lease, directory)
             peers.start(identity.settings.trainer.devices)
-            result = _train_or_tell(config, identity, overrides, started, may_publish, peers, watch)
+            train = functools.partial(_train, config, identity, overrides, started, may_publish, peers, watch)
+            result = _train_or_tell(train, directory, overrides, peers)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it
             directory.rmdir()
@@ -171,13 +169,7 @@ def check_before_training(config: Options) -> None:
 
 
 def _train_or_tell(
-    config: Options,
-    identity: Identity,
-    overrides: list[str],
-    started: float,
-    may_publish: Callable[[], None],
-    peers: Peers,
-    watch: Watch | None,
+    train: Callable[[], dict[str, Any]], directory: Path, overrides: list[str], peers: Peers
 ) -> dict[str, Any]:
     """Train; an error is kept beside the run and told in one line.
 
@@ -186,9 +178,8 @@ def _train_or_tell(
         UserError: a mistake, or training that diverged; the latter is kept too.
         Pruned: a search ended the run, which is marked.
     """
-    directory = identity.directory
     try:
-        return _train(config, identity, overrides, started, may_publish, peers, watch)
+        return train()
     except Pruned as pruned:
         runs.write_pruned(directory, pruned, overrides)
         raise
@@ -206,7 +197,7 @@ def _train_or_tell(
             runs.write_failure(directory, behind, traceback.format_exc(), overrides)
         if isinstance(behind, UserError | RunFailed):
             raise behind from error
-        line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        line = one_line(f"{type(error).__name__}: {error}")[:300]
         advice = "; lower model.batch_size, or raise model.accumulate" if _out_of_memory(error) else ""
         raise RunFailed(f"{line}{advice}; the whole trace: {directory / runs.TRACE}") from error
 
@@ -229,10 +220,7 @@ def _train(
     directory = identity.directory
     reset_peak_memory()
     code = code_revision()  # before training: the checkout may change meanwhile
-    peers.check_same(identity.name, directory)
-    corpus = _load_corpus(config)
-    configuration.check_loss(config, corpus.task)
-    tokenized = _tokenize(config, corpus)
+    corpus, tokenized = _read(config, identity, peers)
 
     from emoji_pred.training import train_and_evaluate
 
@@ -310,6 +298,14 @@ def _blob_id(path: Path, size: int, changed: int) -> str:
     from emoji_pred.data.sources import git_blob_id
 
     return git_blob_id(path)
+
+
+def _read(config: Options, identity: Identity, peers: Peers) -> tuple[Corpus, Tokenized]:
+    """Texts and tokens, in every process of the run, which all must train the same."""
+    peers.check_same(identity.name, identity.directory)
+    corpus = _load_corpus(config)
+    configuration.check_loss(config, corpus.task)
+    return corpus, _tokenize(config, corpus)
 
 
 def _load_corpus(config: Options) -> Corpus:

@@ -24,8 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from emoji_pred import config as configuration
 from emoji_pred import runs
-from emoji_pred.errors import Pruned, RunFailed, Stopped, UserError
-from emoji_pred.own_process import in_own_processes, train_in_own_process
+from emoji_pred.errors import Pruned, RunFailed, Stopped, UserError, one_line
+from emoji_pred.own_process import in_own_processes, result_of_own_process
 from emoji_pred.run import RunResult, check_before_training, find_finished, identify, run
 from emoji_pred.schema import Search
 from emoji_pred.search_space import Space, check_keys, check_values, draw, key_of
@@ -166,7 +166,7 @@ def _try(plan: _Plan, study: Study, taken: Taken) -> None:
     try:
         config = _checked(overrides)
     except (UserError, HydraException, OmegaConfBaseException) as error:  # values that do not go together
-        study.end(taken, "FAIL", error=" ".join(str(error).split()))
+        study.end(taken, "FAIL", error=one_line(error))
         return
     identity = identify(config)
     name = identity.name
@@ -191,14 +191,8 @@ def _run(plan: _Plan, config: Options, overrides: list[str], taken: Taken) -> Ru
     if not plan.several:
         watch = functools.partial(taken.watch, max_epochs=config["model"]["max_epochs"])
         return run(config, overrides, wait=True, watch=watch)
-    identity = identify(config)
-    found = find_finished(identity)
-    if found is None:
-        train_in_own_process(plan.script, overrides)
-        found = find_finished(identity)
-    if found is None:
-        raise RunFailed("the process of the run left no result")
-    return found
+    found = find_finished(identify(config))
+    return found if found is not None else result_of_own_process(plan.script, config, overrides)
 
 
 def _work_side_by_side(plan: _Plan, study: Study) -> None:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -113,6 +113,20 @@ class StopRequest:
                 signal.signal(number, handler)
         if self.signal_number and not outer:
             raise Stopped(self.signal_number)
+
+
+@contextmanager
+def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Let a function handle the signals meanwhile; outside the main thread, nothing changes."""
+    before = {}
+    try:
+        for number in STOP_SIGNALS:
+            with suppress(ValueError):
+                before[number] = signal.signal(number, handler)
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _ignore_signals() -> None:

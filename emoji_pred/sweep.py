@@ -12,18 +12,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from emoji_pred import runs
-from emoji_pred.errors import FAILED, MISTAKE, STOP_SIGNALS, RunFailed, Stopped, UserError, one_line
+from emoji_pred.errors import FAILED, MISTAKE, RunFailed, Stopped, UserError, one_line
 from emoji_pred.jobs import SHOWN_SECONDS, Ended, Job, ends_of, forget_processes, tell_processes
 from emoji_pred.lease import child_that_trains, wait_until_one_is_free, was_left
 from emoji_pred.own_process import train_in_own_process
 from emoji_pred.run import check_before_training, check_retry, find_finished, identify
+from emoji_pred.signals import handled_by
 from emoji_pred.summary import duration, print_runs, write_table
 
 WATCHED_SECONDS = 2.0
@@ -227,15 +228,11 @@ class Sweep:
             if self.stop is None:
                 threading.Thread(target=_ask_children_to_stop, args=(waiting, over), daemon=True).start()
 
-        before = {}
-        if not self.here and threading.current_thread() is threading.main_thread():
-            before = {number: signal.signal(number, pass_on) for number in STOP_SIGNALS}
-        try:
-            yield asked
-        finally:
-            over.set()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with nullcontext() if self.here else handled_by(pass_on):
+            try:
+                yield asked
+            finally:
+                over.set()
 
     @contextmanager
     def _watched(self, waiting: list[Job]) -> Iterator[None]:

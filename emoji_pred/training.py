@@ -112,7 +112,7 @@ def train_and_evaluate(
         trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver, watch)
         peers.meet()
         try:
-            _fit(trainer, classifier, batches, config["seed"], state, checkpoint)
+            _fit(trainer, classifier, batches, state, checkpoint)
         except Pruned:
             # A search prunes many runs and comes back to none: their states would fill the disk.
             remove_states(directory)
@@ -133,15 +133,12 @@ def _fit(
     trainer: pl.Trainer,
     classifier: Classifier,
     batches: Batches,
-    seed: int,
     state: Path | None,
     checkpoint: Path,
 ) -> None:
     """Train to the end, from the beginning or from where an interrupted run stood."""
     if trainer.strategy.root_device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()  # each run of a sweep reports its own
-    if trainer.global_rank:
-        torch.manual_seed(seed + trainer.global_rank)  # dropout masks of its own
     if trainer.is_global_zero:
         if state is not None:
             restore_best(state, checkpoint)
