@@ -116,25 +116,32 @@ class Classifier(pl.LightningModule):
         Raises:
             Diverged: with the batch, the optimizer step, the learning rate and the rows of the batch.
         """
+        found = self._divergence()
+        if self.trainer.world_size > 1:  # all devices stop together, or the others would wait forever
+            anywhere = torch.tensor(len(found), device=self.device)
+            torch.distributed.all_reduce(anywhere)
+            found = of_all_devices(found) if int(anywhere) else []
+        if found:
+            raise Diverged(min(found)[1])
+
+    def _divergence(self) -> list[tuple[int, str]]:
+        """The first batch since the last look whose loss is no number here, and what to say of it."""
         unseen, self._unseen = self._unseen, []
         losses = torch.stack([step[0] for step in self._steps[-len(unseen) :]]) if unseen else torch.zeros(0)
         wrong = (~losses.isfinite()).nonzero()
-        if self.trainer.world_size > 1:  # all devices stop together, or the others would wait forever
-            anywhere = torch.tensor(len(wrong), device=self.device)
-            torch.distributed.all_reduce(anywhere)
-            if int(anywhere) and not len(wrong):
-                raise Diverged("the loss on another device is no number: training diverged")
-        if len(wrong):
-            first = int(wrong[0])
-            rows, rate = unseen[first]
-            before = len(self._steps) - len(unseen) + first  # batches of this epoch
-            step = self._optimizer_step(before)
-            batch = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1 - len(unseen) + first
-            raise Diverged(
-                f"training diverged: the loss of batch {batch} (from 0), of optimizer step {step}, is "
-                f"{float(losses[first])}, at learning rate {rate:g}; its training rows are "
-                f"{self._names('train', rows)}; lower model.optimizer.lr or set model.gradient_clip"
-            )
+        if not len(wrong):
+            return []
+        first = int(wrong[0])
+        rows, rate = unseen[first]
+        before = len(self._steps) - len(unseen) + first  # batches of this epoch
+        batch = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1 - len(unseen) + first
+        message = (
+            f"training diverged: the loss of batch {batch} (from 0), of optimizer step "
+            f"{self._optimizer_step(before)}, is {float(losses[first])}, at learning rate {rate:g}; its "
+            f"training rows are {self._names('train', rows)}; lower model.optimizer.lr or set "
+            "model.gradient_clip"
+        )
+        return [(batch, message)]
 
     def _optimizer_step(self, batch: int) -> int:
         """The optimizer step, from 0 over all epochs, that takes the gradients of a batch of this epoch."""

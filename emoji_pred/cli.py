@@ -50,7 +50,7 @@ def _ended_by_signals() -> Iterator[None]:
         stop_request.ending = True
         if not rank.is_first():
             # The code of the first process counts; torchrun would end that one for another code here.
-            sys.exit(0)
+            sys.exit(0 if rank.place().processes else 128 + stopped.signal_number)
         name = signal.Signals(stopped.signal_number).name
         print(f"\nstopped by {name}; the same command continues", file=sys.stderr)
         sys.exit(128 + stopped.signal_number)
@@ -241,11 +241,12 @@ def _explain(error: Exception) -> str:
         return (
             "interval(...) names no values to train; list them, as in seed=1,2,3, or search: hparams_search"
         )
-    if "expecting" in text and "input" in text:  # of Hydra's parser
-        at = re.search(r"parsing override '([^']+)'", text)
+    if ("expecting" in text and "input" in text) or "LexerNoViableAlt" in text:  # of Hydra's parser
+        at = re.search(r"parsing override '([^']+)'|LexerNoViableAltException: (\S+)", text)
+        where = (at.group(1) or at.group(2)) if at else "the command line"
         return (
-            f"{at.group(1) if at else 'the command line'} cannot be read: write KEY=VALUE, several values "
-            "with commas and no spaces (seed=1,2), and quote what holds other signs (\"key='a, b'\")"
+            f"{where} cannot be read: write KEY=VALUE, several values with commas and no spaces (seed=1,2), "
+            "and quote what holds other signs (\"key='a, b'\", \"key='~/x'\")"
         )
     return f"the configuration cannot be read: {one_line(text)}"
 

@@ -50,6 +50,12 @@ class Stopped(BaseException):
         self.signal_number = signal_number
 
 
+def stopped_with(code: int) -> Stopped | None:
+    """The signal that a process' exit code tells of; negative: it ended before it listened."""
+    number = code - 128 if code > 0 else -code
+    return Stopped(number) if number in STOP_SIGNALS else None
+
+
 def one_line(message: object) -> str:
     """A message as people read it in a log."""
     return " ".join(str(message).split())

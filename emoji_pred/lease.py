@@ -53,11 +53,13 @@ def held(directory: Path, wait: bool = False) -> Iterator[SoftFileLease]:
 
 
 def check_not_lost(lease: SoftFileLease, directory: Path) -> None:
-    """Refuse to write results of a run that another process took over meanwhile.
+    """Refuse to write states or results of a run that another process took over meanwhile.
 
     Raises:
         Busy: this process was silent for longer than a minute, say while the machine slept.
     """
+    if not directory.is_dir():
+        return  # removed: whatever is written next says so
     # The heart-beat notices a loss half a minute late; the file tells at once.
     owner = lease.owner
     if lease.compromise is not None or owner is None or owner.token != lease.token:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from emoji_pred.errors import MISTAKE, STOP_SIGNALS, RunFailed, Stopped, UserError
+from emoji_pred.errors import MISTAKE, RunFailed, UserError, stopped_with
 from emoji_pred.run import RunResult, find_finished, identify
 from emoji_pred.signals import handled_by
 
@@ -118,9 +118,9 @@ def _wait(running: subprocess.Popen[str]) -> None:
             sys.stderr.write(line)
     code = running.wait()
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    number = code - 128 if code > 0 else -code  # negative: it was asked before it listened
-    if number in STOP_SIGNALS:
-        raise Stopped(number)
+    stopped = stopped_with(code)
+    if stopped is not None:
+        raise stopped
     if code == MISTAKE:
         raise UserError(errors[0] if errors else "the run ended with a mistake that it did not name")
     if code:

@@ -16,15 +16,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from emoji_pred import rank, rendezvous
-from emoji_pred.errors import RunFailed, Stopped, UserError, one_line
+from emoji_pred.errors import RunFailed, Stopped, UserError, one_line, stopped_with
 from emoji_pred.rendezvous import say_nothing
+from emoji_pred.signals import stop_request
 
 PREPARATION = timedelta(minutes=30)  # for the slowest process to have loaded its data
 PATIENCE_SECONDS = 5.0  # for the reason why a connection broke
@@ -159,6 +160,7 @@ class Peers:
         Raises:
             UserError: one of them ended by a mistake; the first process names it.
             RunFailed: one of them failed, or does not come.
+            Stopped: a signal asked one of them to end.
         """
         if self.count == 1:
             return
@@ -166,14 +168,29 @@ class Peers:
         for other in range(self.count):
             self._wait(f"{where}/{other}", PREPARATION)
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """What the processes do together: a process that leaves it by an error has no one to wait for."""
+        try:
+            yield
+        except BaseException:
+            self._over.set()  # it may take its time to end: W&B waits for its server
+            raise
+
     def explained(self, error: Exception) -> Exception:
-        """The error of a peer behind this process' own: a transfer breaks when the other end dies."""
+        """The error of a peer behind this process' own: a transfer breaks when the other end dies.
+
+        Raises:
+            Stopped: a signal ended the peer.
+        """
         if self._store is None or not isinstance(error, RuntimeError):
             return error
         self._give_reason_first()
         until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
             behind = self._loss()
+            if isinstance(behind, Stopped):
+                raise behind
             if behind is not None:
                 return behind
             time.sleep(ASKED_EVERY_SECONDS)
@@ -193,7 +210,9 @@ class Peers:
     def _wait(self, key: str, limit: timedelta | None) -> str:
         started = time.monotonic()
         while (value := self._get(key)) is None:
-            loss = self._loss()
+            if stop_request.signal_number:  # put off until what waits here looks at it
+                raise Stopped(stop_request.signal_number)
+            loss = self._loss() or self._gone()
             if loss is not None:
                 raise loss
             if self._first_has_ended():
@@ -208,21 +227,29 @@ class Peers:
     def _first_has_ended(self) -> bool:
         return self.place.rank != 0 and self._get("ended/0") is not None
 
-    def _loss(self) -> Exception | None:
-        """The error of a helper that ended before the first process did, seen from the first."""
+    def _loss(self) -> Exception | Stopped | None:
+        """Why a helper ended before the first process did, seen from the first; None: none has."""
         if self.place.rank != 0:
             return None
         for number in range(1, self.count):
             told = self._get(f"ended/{number}")
             if told is not None:
-                mistake, message = json.loads(told)
-                kind = UserError if mistake else RunFailed
-                return kind(f"{message} (in process {number} of the run)")
+                return _as_told(told, number)
         for number, child in enumerate(self.children, 1):
             code = child.poll()
             if code:
+                stopped = stopped_with(code)
+                if stopped is not None:
+                    return stopped
                 how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
                 return RunFailed(f"process {number} of the run {how}; {CONTINUES}")
+        return None
+
+    def _gone(self) -> Exception | None:
+        """A helper that ended without a word, while the first process waits for it."""
+        for number, child in enumerate(self.children, 1):
+            if child.poll() is not None and self._get(f"ended/{number}") is None:
+                return RunFailed(f"process {number} of the run ended before it had trained; {CONTINUES}")
         return None
 
     # --- ending
@@ -246,18 +273,21 @@ class Peers:
             code, message = 1, None
             try:
                 loss = self._loss()
-                if loss is not None:
-                    message = str(loss)
+                if isinstance(loss, Stopped):
+                    code = 128 + loss.signal_number
+                    message = f"stopped by {signal.Signals(loss.signal_number).name}; {CONTINUES}"
+                elif loss is not None:
+                    message = f"error: {loss}"
                 elif self._first_has_ended():
                     code = 0
                 else:
                     continue
             except RuntimeError:
                 lost = "the first process of the run" if self.place.rank else self.place.starter
-                message = f"{lost} was lost; {CONTINUES}"
+                message = f"error: {lost} was lost; {CONTINUES}"
             if not self._over.wait(GRACE_SECONDS):
                 if message is not None and (self.place.rank == 0 or self._speaks_for_helpers()):
-                    print(f"error: {message}", file=sys.__stderr__, flush=True)
+                    print(message, file=sys.__stderr__, flush=True)
                 self._kill_children()
                 os._exit(code)
 
@@ -298,6 +328,8 @@ class Peers:
         """
         if isinstance(error, SystemExit | Stopped | KeyboardInterrupt):
             with suppress(RuntimeError):
+                if isinstance(error, Stopped):
+                    self._set(f"ended/{self.place.rank}", json.dumps(["stopped", error.signal_number]))
                 self._set(f"heard/{self.place.rank}", "")
             return
         try:
@@ -306,7 +338,8 @@ class Peers:
             else:
                 told = one_line(f"{type(error).__name__}: {error}")[:300]
             if not self._first_hears(PATIENCE_SECONDS if isinstance(error, RuntimeError) else 0):
-                self._set(f"ended/{self.place.rank}", json.dumps([isinstance(error, UserError), told]))
+                kind = "mistake" if isinstance(error, UserError) else "failed"
+                self._set(f"ended/{self.place.rank}", json.dumps([kind, told]))
                 if not self._first_hears(PATIENCE_SECONDS):
                     # The store of torchrun outlives the first process.
                     raise self._first_is_lost() if _of_a_connection(error) else SystemExit(1)
@@ -329,6 +362,14 @@ class Peers:
                 return False
             time.sleep(ASKED_EVERY_SECONDS)
         return True
+
+
+def _as_told(told: str, number: int) -> Exception | Stopped:
+    """What a helper told of its end."""
+    kind, what = json.loads(told)
+    if kind == "stopped":
+        return Stopped(what)
+    return (UserError if kind == "mistake" else RunFailed)(f"{what} (in process {number} of the run)")
 
 
 def _of_a_connection(error: BaseException) -> bool:

@@ -20,7 +20,8 @@ HOST = "127.0.0.1"
 ANSWER = timedelta(seconds=10)  # of the first process on the same machine
 MEETING = timedelta(minutes=10)  # for all processes to have started; for a peer that answers no more
 VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK", "NODE_RANK")  # set here, for helpers and Lightning
-PREFIX = "emoji_pred"  # of the keys of this suite
+# Of the keys of this suite. The store of torchrun's static address outlives a try that it starts again.
+PREFIX = f"emoji_pred/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
 
 
 def host() -> Any:

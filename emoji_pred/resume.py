@@ -19,7 +19,7 @@ import re
 import shutil
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class SaveState(Checkpoint):
         directory: of the run.
         best: file of the best checkpoint.
         request: of the signals, put off while training.
+        check_ours: raises where another process has taken the directory over.
         every_minutes: how often, by the clock; None: not by the clock.
         every_steps: how often, by optimizer steps; None: not by steps.
     """
@@ -59,10 +60,11 @@ class SaveState(Checkpoint):
         directory: Path,
         best: Path,
         request: StopRequest,
+        check_ours: Callable[[], None],
         every_minutes: float | None,
         every_steps: int | None,
     ) -> None:
-        self.directory, self.best, self.request = directory, best, request
+        self.directory, self.best, self.request, self.check_ours = directory, best, request, check_ours
         self.every_minutes, self.every_steps = every_minutes, every_steps
         self.seconds_before = 0.0  # that earlier processes trained
         self.interruptions = 0
@@ -70,6 +72,7 @@ class SaveState(Checkpoint):
         self._to_restore: Mapping[str, Any] | None = None
         self._epoch_ended = False  # the state to restore, or to save, lies between two epochs
         self._before_validation: Mapping[str, Any] = {}  # the random generators
+        self._agreement: Any = None  # group of processes that talk without their GPUs
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clocks, take the signals back from Lightning, and restore the random generators.
@@ -84,6 +87,9 @@ class SaveState(Checkpoint):
             loader: Any = trainer.train_dataloader
             if self._epoch_ended:
                 iter(loader)  # an epoch begins with a draw from torch's generator
+        elif trainer.global_rank:
+            # The same seed in all processes would drop out the same places of each one's rows.
+            torch.manual_seed(torch.initial_seed() + trainer.global_rank)
         self._epoch_ended = False
         self._before_validation = _generators()  # if the validation comes next
 
@@ -100,6 +106,10 @@ class SaveState(Checkpoint):
             self._before_validation = _generators()
         elif (batch_idx + 1) % trainer.accumulate_grad_batches == 0:  # else gradients wait, in no checkpoint
             self._save_or_stop(trainer, self._is_due(trainer))
+
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Look whether the directory is still ours: the best checkpoint is written after the validation."""
+        self.check_ours()
 
     def on_validation_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
         """Stop if that was asked for; the validation is done again."""
@@ -175,8 +185,11 @@ class SaveState(Checkpoint):
         """What any process wants, all do: saving needs every one of them."""
         if trainer.world_size == 1:
             return due, number
-        wanted = torch.tensor([int(due), number], device=trainer.strategy.root_device)
-        torch.distributed.all_reduce(wanted, torch.distributed.ReduceOp.MAX)
+        if self._agreement is None:
+            # Asked on GPUs after each step, every step would wait until they have computed the one before.
+            self._agreement = torch.distributed.new_group(backend="gloo")
+        wanted = torch.tensor([int(due), number])
+        torch.distributed.all_reduce(wanted, torch.distributed.ReduceOp.MAX, self._agreement)
         return bool(wanted[0]), int(wanted[1])
 
     def _save_or_stop(self, trainer: pl.Trainer, due: bool) -> None:
@@ -187,6 +200,7 @@ class SaveState(Checkpoint):
             raise Stopped(number)
 
     def _save(self, trainer: pl.Trainer) -> None:
+        self.check_ours()
         assert isinstance(trainer.lightning_module, Classifier)
         trainer.lightning_module.check_losses()  # nothing continues from where a run has diverged
         written = self.directory / "state.new"

@@ -93,7 +93,7 @@ def _help(config: Options, peers: Peers) -> NoReturn:
 
     from emoji_pred.training import train_and_evaluate
 
-    train_and_evaluate(config, corpus, tokenized, identity.directory, [], peers)
+    train_and_evaluate(config, corpus, tokenized, identity.directory, [], peers, check_ours=lambda: None)
     raise SystemExit(0)
 
 
@@ -116,9 +116,9 @@ def _lead(
                 return finished
             check_retry(identity)
             runs.forget_failure(directory)
-            may_publish = functools.partial(check_not_lost, lease, directory)
+            check_ours = functools.partial(check_not_lost, lease, directory)
             peers.start(identity.settings.trainer.devices)
-            train = functools.partial(_train, config, identity, overrides, started, may_publish, peers, watch)
+            train = functools.partial(_train, config, identity, overrides, started, check_ours, peers, watch)
             result = _train_or_tell(train, directory, overrides, peers)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it
@@ -213,7 +213,7 @@ def _train(
     identity: Identity,
     overrides: list[str],
     started: float,
-    may_publish: Callable[[], None],
+    check_ours: Callable[[], None],
     peers: Peers,
     watch: Watch | None,
 ) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def _train(
 
     from emoji_pred.training import train_and_evaluate
 
-    outcome = train_and_evaluate(config, corpus, tokenized, directory, overrides, peers, watch)
+    outcome = train_and_evaluate(config, corpus, tokenized, directory, overrides, peers, check_ours, watch)
     assert outcome is not None  # in the first process
     result: dict[str, Any] = {
         "schema": runs.RESULT_SCHEMA,
@@ -248,7 +248,7 @@ def _train(
             **environment(outcome.on_gpu),
         },
     }
-    may_publish()
+    check_ours()
     with stop_request.put_off():  # a signal waits until the result is whole
         _write(directory, outcome, result)
     outcome.log_evaluation(result)

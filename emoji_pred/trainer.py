@@ -92,7 +92,9 @@ def build_trainer(
     epochs = model["max_epochs"]
     if hardware["max_steps"]:  # whole epochs only: what is not validated could not be selected
         epochs = min(epochs, max(1, batch_limit // batches_an_epoch))
-    several = hardware["devices"] * hardware["num_nodes"] > 1
+    several, accelerator = hardware["devices"] * hardware["num_nodes"] > 1, hardware["accelerator"]
+    if several and accelerator == "auto" and not torch.cuda.is_available():
+        accelerator = "cpu"  # Lightning would choose Apple's GPU, of which there is one
     select = BestCheckpoint(
         dirpath=directory,
         filename=CANDIDATE,
@@ -112,7 +114,7 @@ def build_trainer(
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return pl.Trainer(
         default_root_dir=directory,
-        accelerator=hardware["accelerator"],
+        accelerator=accelerator,
         devices=hardware["devices"],
         num_nodes=hardware["num_nodes"],
         strategy=DDPStrategy(timeout=MEETING) if several else "auto",

@@ -70,6 +70,7 @@ def train_and_evaluate(
     directory: Path,
     overrides: Sequence[str],
     peers: Peers,
+    check_ours: Callable[[], None],
     watch: Watch | None = None,
 ) -> Outcome | None:
     """Train, then evaluate the best checkpoint on validation and test.
@@ -80,6 +81,8 @@ def train_and_evaluate(
         tokenized: the same texts as token ids.
         directory: of the run.
         overrides: what the user typed; trackers call the run by it.
+        peers: the other processes of the run.
+        check_ours: raises where another process has taken the run's directory over.
         watch: sees the figures of each epoch.
 
     Returns:
@@ -106,9 +109,10 @@ def train_and_evaluate(
         config["logger"], directory, title, runs.public(config), continued=state is not None
     )
     checkpoint = directory / f"{CANDIDATE}.ckpt"
-    with stop_request.put_off() as request, told_of_the_end(loggers):
+    with stop_request.put_off() as request, told_of_the_end(loggers), peers.working():
         hardware = config["trainer"]
-        saver = SaveState(directory, checkpoint, request, hardware["save_minutes"], hardware["save_steps"])
+        every = hardware["save_minutes"], hardware["save_steps"]
+        saver = SaveState(directory, checkpoint, request, check_ours, *every)
         trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), saver, watch)
         peers.meet()
         try:

@@ -49,11 +49,13 @@ def main() -> None:
 
 def _end_now() -> None:
     """End this process and W&B's service, which would wait for its server for days."""
-    for children in Path("/proc/self/task").glob("*/children"):  # there are none but on Linux
-        for pid in children.read_text().split():
-            with contextlib.suppress(OSError):
-                os.kill(int(pid), signal.SIGKILL)
-    os._exit(1)
+    try:
+        for children in Path("/proc/self/task").glob("*/children"):  # there are none but on Linux
+            with contextlib.suppress(OSError):  # a thread or a child that has just ended
+                for pid in children.read_text().split():
+                    os.kill(int(pid), signal.SIGKILL)
+    finally:
+        os._exit(1)
 
 
 def _let_go() -> None:

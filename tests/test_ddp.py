@@ -24,6 +24,7 @@ from emoji_pred import runs
 Quick = Callable[..., list[str]]
 LIMIT = 240  # seconds for a command on a busy machine
 LOST_SECONDS = 60  # within which the others must notice that a process was killed
+RECORD = str(REPOSITORY / "tests" / "record_steps.py")
 DDP = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.threads=1", "trainer.progress=lines")
 FIFTY_STEPS = (
     "data.rows=700",
@@ -38,6 +39,14 @@ class Run:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.started: list[tuple[subprocess.Popen[bytes], Path]] = []
+        self.others: list[Run] = []
+
+    def beside(self) -> Run:
+        """Another run with its own directories, which ends with this one."""
+        other = Run(self.place / "other")
+        other.place.mkdir()
+        self.others.append(other)
+        return other
 
     def start(self, command: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
         output = self.place / f"output-{len(self.started)}.txt"
@@ -85,6 +94,8 @@ class Run:
             time.sleep(0.05)
 
     def stop(self) -> None:
+        for other in self.others:
+            other.stop()
         for process, _ in self.started:
             for helper in descendants(process.pid):
                 with suppress(psutil.NoSuchProcess):
@@ -139,26 +150,26 @@ NODES = ("trainer.devices=1", "trainer.num_nodes=2")
 # --- the same experiment
 
 
-def losses(place: Path, processes: int) -> np.ndarray:
-    """(steps,) the loss of each optimizer step over all processes."""
+def recorded(place: Path, processes: int, what: str) -> np.ndarray:
+    """(processes, steps) the losses or the generators before each step."""
     files = [place / f"losses-{number}.json" for number in range(processes)]
-    return np.mean([json.loads(file.read_text()) for file in files], axis=0)
+    return np.array([json.loads(file.read_text())[what] for file in files])
 
 
 @pytest.mark.parametrize("loss", ["weighted_cross_entropy", pytest.param("focal", marks=pytest.mark.slow)])
-def test_two_processes_train_what_one_does(launched: Run, quick: Quick, tmp_path: Path, loss: str) -> None:
+def test_two_processes_train_what_one_does(launched: Run, quick: Quick, loss: str) -> None:
     overrides = quick("cnn", *FIFTY_STEPS, f"loss={loss}")
-    record = str(REPOSITORY / "tests" / "record_steps.py")
-    alone = Run(tmp_path / "alone")
-    alone.place.mkdir()
+    alone = launched.beside()
     for run, more in ((launched, DDP), (alone, ("trainer=cpu", "trainer.threads=1"))):
-        run.start([record, f"{run.place}/losses", *overrides, *more])
+        run.start([RECORD, f"{run.place}/losses", *overrides, *more])
         assert [code for code, _ in run.ended()] == [0], run.ended()
     ((_, output),) = launched.ended()
     assert output.count("epoch 1/1") == 1, "only the first process speaks"
-    together, expected = losses(launched.place, 2), losses(alone.place, 1)
-    assert len(expected) == 62
-    np.testing.assert_allclose(together, expected, rtol=2e-6)
+    together, expected = recorded(launched.place, 2, "losses"), recorded(alone.place, 1, "losses")
+    assert expected.shape == (1, 62)
+    np.testing.assert_allclose(together.mean(axis=0), expected[0], rtol=2e-5)
+    generators = recorded(launched.place, 2, "generators")
+    assert not (generators[0] == generators[1]).any(), "the same places would be dropped out in both"
     same_results(launched, alone)
     assert not list(launched.directory.glob("state-*"))
 
@@ -203,12 +214,9 @@ def test_parts_of_a_step_make_the_gradient_of_the_whole(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("starter", ["torchrun", "srun"])
-def test_two_nodes_train_what_one_process_does(
-    launched: Run, quick: Quick, tmp_path: Path, port: int, starter: str
-) -> None:
+def test_two_nodes_train_what_one_process_does(launched: Run, quick: Quick, port: int, starter: str) -> None:
     overrides = quick("cnn", "model.network.dropout=0", "model.max_epochs=2")
-    alone = Run(tmp_path / "alone")
-    alone.place.mkdir()
+    alone = launched.beside()
     alone.start(["train.py", *overrides])
     assert alone.ended()[0][0] == 0, alone.ended()
     for _ in range(2):
@@ -281,6 +289,21 @@ def test_a_mistake_in_the_data_is_told_once(launched: Run, quick: Quick, port: i
     assert [line[:15] for line in told.splitlines()] == ["error: loss=bce"]
 
 
+def test_the_process_whose_loss_is_no_number_is_named(launched: Run, quick: Quick) -> None:
+    overrides = quick("cnn", *FIFTY_STEPS, *DDP)
+    launched.start([RECORD, f"{launched.place}/losses", *overrides], NO_NUMBER_FROM="7")
+    ((code, output),) = launched.ended()
+    assert code == 2
+    (error,) = (line for line in output.splitlines() if line.startswith("error: "))
+    assert error.startswith(
+        "error: training diverged: the loss of batch 7 (from 0), of optimizer step 7, is nan"
+    )
+    first, second = recorded(launched.place, 2, "losses")
+    assert np.isfinite(first[:8]).all() and np.isnan(second[7]) and len(first) <= 50
+    failed = json.loads((launched.directory / runs.FAILURE).read_text(encoding="utf-8"))
+    assert "the loss of batch 7" in failed["error"]
+
+
 # --- a process that is lost
 
 
@@ -312,7 +335,7 @@ def test_a_killed_process_ends_the_run_that_then_continues(
         first.wait(LOST_SECONDS)
     print(f"process {lost} killed while {when}: the other ended after {time.monotonic() - began:.2f} s")
     ((code, output),) = launched.ended()
-    errors = [line for line in output.splitlines() if not line.startswith("epoch ")]
+    errors = [line for line in output.splitlines() if line.startswith("error: ")]
     if lost:
         assert code == 1
         assert errors == ["error: process 1 of the run was killed by SIGKILL; the same command continues"]
@@ -330,15 +353,47 @@ def test_a_killed_process_ends_the_run_that_then_continues(
     assert ("continues in epoch" in output) == (when == "training")
 
 
-def helper_of(first: subprocess.Popen[bytes]) -> psutil.Process:
+def helper_of(first: subprocess.Popen[bytes], doing: str = "") -> psutil.Process:
+    """The second process of a run, once it has loaded a library of that name."""
     until = time.monotonic() + LIMIT
     while time.monotonic() < until:
         for child in descendants(first.pid):
-            if "train.py" in child.cmdline():
-                return child
+            with suppress(psutil.Error):  # it has just ended, or is not yet what it becomes
+                if child.environ().get("LOCAL_RANK") == "1" and _has_loaded(child, doing):
+                    return child
         assert first.poll() is None
-        time.sleep(0.05)
+        time.sleep(0.01)
     raise AssertionError("no helper was started")
+
+
+def _has_loaded(process: psutil.Process, library: str) -> bool:
+    return not library or any(library in region.path for region in process.memory_maps())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("loaded", "seconds"), [("", 0), ("libtorch_cpu", 0), ("libtorch_cpu", 0.7)])
+@pytest.mark.parametrize("told", ["first", "helper", "both"])
+def test_a_signal_before_training_ends_all_at_once(
+    launched: Run, quick: Quick, told: str, loaded: str, seconds: float
+) -> None:
+    """While a helper starts, loads torch, or reads its data."""
+    overrides = quick("cnn", "model.max_epochs=4000", *DDP)
+    first = launched.start(["train.py", *overrides])
+    helper = helper_of(first, loaded)
+    time.sleep(seconds)
+    began = time.monotonic()
+    if told != "first":
+        helper.send_signal(signal.SIGTERM)
+    if told != "helper":
+        first.send_signal(signal.SIGTERM)
+    ((code, output),) = launched.ended()
+    took = time.monotonic() - began
+    print(f"SIGTERM to {told}, {loaded or 'nothing'} loaded for {seconds} s: ended after {took:.2f} s")
+    assert code == 128 + signal.SIGTERM
+    assert output.splitlines()[-1] == "stopped by SIGTERM; the same command continues"
+    assert "error: " not in output and took < LOST_SECONDS
+    assert not helper.is_running()
+    assert not list(launched.place.glob(f"runs/*/{runs.FAILURE}"))
 
 
 @pytest.mark.slow
@@ -370,7 +425,7 @@ def test_a_killed_task_ends_the_others(launched: Run, quick: Quick, port: int, l
     assert tasks[1 - lost].wait(LOST_SECONDS) == 1
     print(f"task {lost} killed: the other ended after {time.monotonic() - began:.2f} s")
     output = launched.ended()[1 - lost][1]
-    (error,) = (line for line in output.splitlines() if not line.startswith("epoch "))
+    (error,) = (line for line in output.splitlines() if line.startswith("error: "))
     told = "the first process" if lost == 0 else "another process"
     assert error.startswith(f"error: {told} of the run was lost; the same command continues")
 
@@ -384,12 +439,7 @@ def test_a_killed_process_of_torchrun_ends_the_others(
     overrides = quick("cnn", "model.max_epochs=4000", *DDP, "trainer.save_steps=3")
     agent = launched.start([*torchrun(0, port, nodes=1), "train.py", *overrides])
     launched.wait_for("runs/*/state-*.ckpt")
-    (killed,) = (
-        child
-        for child in descendants(agent.pid)
-        if "train.py" in child.cmdline() and child.environ()["RANK"] == str(lost)
-    )
-    killed.kill()
+    of_torchrun(agent, lost).kill()
     began = time.monotonic()
     assert agent.wait(LOST_SECONDS) == 1
     print(f"process {lost} of torchrun killed: all had ended after {time.monotonic() - began:.2f} s")
@@ -401,3 +451,30 @@ def test_a_killed_process_of_torchrun_ends_the_others(
     launched.wait_for_text("continues in epoch")
     agent.terminate()  # passed on to the processes, which save
     assert "stopped by SIGTERM; the same command continues" in launched.ended()[1][1]
+
+
+def of_torchrun(agent: subprocess.Popen[bytes], number: int) -> psutil.Process:
+    (found,) = (
+        child
+        for child in descendants(agent.pid)
+        if "train.py" in child.cmdline() and child.environ()["RANK"] == str(number)
+    )
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_run_that_torchrun_starts_again_continues(
+    launched: Run, quick: Quick, port: int, lost: int
+) -> None:
+    """Its store outlives the first try, with what was told there."""
+    overrides = quick("cnn", "model.max_epochs=4000", *DDP, "trainer.save_steps=3")
+    command = torchrun(0, port, nodes=1)
+    agent = launched.start([*command, "--max-restarts=1", "train.py", *overrides])
+    launched.wait_for("runs/*/state-*.ckpt")
+    of_torchrun(agent, lost).kill()
+    launched.wait_for_text("continues in epoch")
+    assert of_torchrun(agent, lost).environ()["TORCHELASTIC_RESTART_COUNT"] == "1"
+    agent.terminate()
+    ((_, output),) = launched.ended()
+    assert "stopped by SIGTERM; the same command continues" in output

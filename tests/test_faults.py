@@ -347,6 +347,7 @@ def test_eight_processes_build_a_cold_cache_once(quick: Quick, tmp_path: Path) -
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert log.read_text() == "built\n"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, settings_restored
 
 from emoji_pred import lease
 from emoji_pred.lease import Busy, check_not_lost, child_that_trains, held, wait_until_one_is_free, was_left
@@ -34,11 +36,21 @@ def holder(directory: Path) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "held\n"
-    try:
+    with ended_with_the_test(child):
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
         yield child
+
+
+@contextmanager
+def ended_with_the_test(child: subprocess.Popen[str]) -> Iterator[None]:
+    """No process outlives a test; one that says nothing is ended, so that nobody reads for ever."""
+    deadline = threading.Timer(240, child.kill)
+    deadline.start()
+    try:
+        yield
     finally:
+        deadline.cancel()
         child.kill()
         child.wait()
 
@@ -75,12 +87,13 @@ def test_waiting_ends_with_the_holder(tmp_path: Path, capsys: pytest.CaptureFixt
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert waiting.stdout is not None
-        assert "is being trained by another process; waiting" in waiting.stdout.readline()
-        child.stdin.write("\n")
-        child.stdin.flush()
-        assert waiting.stdout.readline() == "held\n"
-        waiting.communicate("\n", timeout=60)
+        with ended_with_the_test(waiting):
+            assert waiting.stdout is not None
+            assert "is being trained by another process; waiting" in waiting.stdout.readline()
+            child.stdin.write("\n")
+            child.stdin.flush()
+            assert waiting.stdout.readline() == "held\n"
+            waiting.communicate("\n", timeout=60)
     wait_until_one_is_free([tmp_path])
     wait_until_one_is_free([tmp_path / "nothing"])
 
@@ -176,3 +189,28 @@ def test_a_lease_that_another_took_is_seen_before_the_heart_beats(tmp_path: Path
         assert mine.compromise is None
         with pytest.raises(Busy, match="taken over by another process"):
             check_not_lost(mine, tmp_path)
+
+
+def test_a_run_that_another_took_stops_before_it_writes(
+    compose: Callable[..., dict[str, Any]], quick: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    from filelock import SoftFileLease
+
+    from emoji_pred.run import run
+
+    config = compose(*quick("cnn", "model.max_epochs=5", "trainer.save_steps=1000"))
+    config |= {f"{name}_dir": str(tmp_path / name) for name in ("runs", "cache", "data")}
+    seen: list[int] = []
+
+    def lose(epoch: int, _: Any) -> None:
+        seen.append(epoch)
+        (marker,) = tmp_path.glob(f"runs/*/{lease.LEASE}")
+        owner = SoftFileLease(marker).owner
+        assert owner is not None
+        marker.write_text(marker.read_text().replace(owner.token, "0" * len(owner.token)))
+
+    with settings_restored(), pytest.raises(Busy, match="taken over by another process"):
+        run(config, watch=lose)
+    assert seen == [0], "the second epoch was validated"
+    (directory,) = (tmp_path / "runs").iterdir()
+    assert not list(directory.glob("state-*")) and not (directory / "result.json").exists()

@@ -50,7 +50,9 @@ place, who = Path(sys.argv[1]), sys.argv[2]
 
 def meet(where):  # wait until all three are there
     (place / f"{where}-{who}").touch()
+    ends = time.monotonic() + 200
     while len(list(place.glob(f"{where}-*"))) < 3:
+        assert time.monotonic() < ends, "the others did not come"
         time.sleep(0.01)
 
 

@@ -312,7 +312,7 @@ def test_a_launcher_gives_the_results_of_one_process(
     assert apart == here
 
 
-def wait_for(condition: Callable[[], object], running: subprocess.Popen[str], seconds: float = 180) -> None:
+def wait_for(condition: Callable[[], object], running: subprocess.Popen[str], seconds: float = 300) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "waited in vain"
@@ -339,11 +339,13 @@ def test_a_sweep_that_is_stopped_saves_what_its_runs_have_reached(
     try:
         wait_for(lambda: len(list(tmp_path.glob("runs/*/candidate.ckpt"))) >= together, running)
         (os.killpg if to_group else os.kill)(running.pid, number)
-        _, err = running.communicate(timeout=180)
+        _, err = running.communicate(timeout=300)
     finally:
-        running.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
     assert running.returncode == code, err
-    assert err.rstrip().endswith(f"stopped by {signal.Signals(number).name}; the same command continues")
+    # A worker that is ended by Ctrl-C may have a last word.
+    assert f"stopped by {signal.Signals(number).name}; the same command continues" in err.splitlines()
     assert "Traceback" not in err
     assert len(list(tmp_path.glob("runs/*/state-*.ckpt"))) == together
     assert not list(tmp_path.glob("runs/*/.lease"))

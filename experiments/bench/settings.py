@@ -55,7 +55,7 @@ class Settings:
     trainer: str = "cpu"
     data: str = "auto"
     data_dir: str = ""
-    cache_dir: str = os.environ.get("EMOJI_PRED_CACHE", "~/.cache/emoji_pred")
+    cache_dir: str = os.path.expanduser(os.environ.get("EMOJI_PRED_CACHE", "~/.cache/emoji_pred"))
     output: str = str(REPOSITORY / "results")
     threads: int = 0
     encoder: str = "auto"

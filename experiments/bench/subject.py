@@ -24,7 +24,7 @@ from emoji_pred.batches import Batches
 from emoji_pred.classifier import Classifier
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import load_corpus
-from emoji_pred.lease import held
+from emoji_pred.lease import check_not_lost, held
 from emoji_pred.loggers import build_logger
 from emoji_pred.resume import SaveState
 from emoji_pred.signals import StopRequest
@@ -138,13 +138,16 @@ def fit(
         loggers = build_logger(config["logger"], directory, "bench", config)
         hardware = config["trainer"]
         best = directory / f"{CANDIDATE}.ckpt"
-        saver = SaveState(directory, best, StopRequest(), hardware["save_minutes"], hardware["save_steps"])
-        kept = saver if resumable else pl.Callback()
-        trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), kept)
+        every = hardware["save_minutes"], hardware["save_steps"]
         clock = Clock()
-        # First, so that its batch clock stops before the epoch's validation and checkpoint.
-        trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]
-        with held(directory) if resumable else contextlib.nullcontext():
+        with held(directory) if resumable else contextlib.nullcontext() as lease:
+            kept = pl.Callback()
+            if lease is not None:
+                check_ours = functools.partial(check_not_lost, lease, directory)
+                kept = SaveState(directory, best, StopRequest(), check_ours, *every)
+            trainer = build_trainer(config, directory, loggers, len(batches.train_dataloader()), kept)
+            # First, so that its batch clock stops before the epoch's validation and checkpoint.
+            trainer.callbacks.insert(0, clock)  # type: ignore[attr-defined]
             trainer.fit(classifier, datamodule=batches)
         _forget_determinism()
     return clock, classifier, batches
