@@ -276,7 +276,8 @@ def _evaluate_split(
     trainer.predict(classifier, batches.evaluation_dataloader(split), return_predictions=False)
     _, logits, targets = classifier.predictions()
     probabilities = probabilities_of(logits, corpus.task)
-    metrics = evaluate(probabilities, targets.long(), corpus.task, corpus.label_names)
+    largest = int(corpus.class_counts("train").argmax())
+    metrics = evaluate(probabilities, targets.long(), corpus.task, corpus.label_names, top_class=largest)
     metrics["loss"] = classifier.mean_loss(logits, targets)
     rows = corpus.splits[split]
     return metrics, (list(rows.row_ids), rows.labels, probabilities.numpy())

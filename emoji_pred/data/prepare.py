@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from emoji_pred.data.ceiling import ceilings
 from emoji_pred.data.corpus import Corpus, Split
 from emoji_pred.errors import UserError, did_you_mean
 from emoji_pred.text import duplicate_key, strip_invisible
@@ -42,7 +43,8 @@ def load_corpus(options: Mapping[str, Any], data_dir: Path) -> Corpus:
     drop = _validated("drop_test_duplicates", bool, options.get("drop_test_duplicates", False))
     corpus = loader(data_dir=Path(data_dir), **arguments)
     corpus = clean_corpus(replace(corpus, name=str(options.get("name") or corpus.name)), clean)
-    return mark_test_duplicates(corpus, drop)
+    corpus = mark_test_duplicates(corpus, drop)
+    return replace(corpus, provenance={**corpus.provenance, "ceiling": ceilings(corpus)})
 
 
 def find_loader(target: Any) -> Callable[..., Corpus]:
