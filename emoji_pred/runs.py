@@ -26,7 +26,7 @@ RESULT_SCHEMA = 1
 SplitPredictions = tuple[list[str], np.ndarray, np.ndarray]
 NOT_NUMBERS = ("files", "max_text_chars", "max_file_mb")  # where a file lies, and when it is refused
 # Options of data that came later, with the values that change nothing: they name no run anew.
-LATER_OPTIONS = {"split": "by_row"}
+LATER_OPTIONS = {"split": "by_row", "clusters": None}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 FAILURE, TRACE = "failure.json", "trace.txt"  # of a run that ended by an error
