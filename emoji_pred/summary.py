@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emoji_pred.runs import replace_file
+from emoji_pred.runs import NO_VECTORS, replace_file
 
 PLAIN_WIDTH = 120  # columns where there is no terminal to ask
 NARROW = 80  # below this, only the columns that matter most
@@ -151,7 +151,7 @@ def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[st
     config, parameters = result.get("config") or {}, result.get("parameters") or {}
     groups = [
         f"{group}={config[group]['name']}"
-        for group in ("data", "model", "encoder", "loss", "alpha")
+        for group in ("data", "model", "vectors", "encoder", "loss", "alpha")
         if isinstance(config.get(group), Mapping) and config[group].get("name") and _counts(group, config)
     ]
     lines = [f"run {result['run']}: {' '.join(groups)}".rstrip(": ")]
@@ -170,20 +170,30 @@ def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[st
 
 
 def _counts(group: str, config: Mapping[str, Any]) -> bool:
-    """The encoder is part of a run only where the model reads its tokens."""
+    """The encoder is part of a run only where the model reads its tokens, vectors where there are any."""
+    if group == "vectors":
+        return config["vectors"].get("_target_") != NO_VECTORS
     tokenizer = (config.get("model") or {}).get("tokenizer") or {}
     return group != "encoder" or tokenizer.get("kind") == "encoder"
 
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know before comparing the figures."""
+    remarks = []
     encoder = (result.get("config") or {}).get("encoder") or {}
     if encoder.get("source") == "random" and _counts("encoder", result["config"]):
-        return [
+        remarks.append(
             f"encoder={encoder['name']} starts from random weights: it shows that the model trains here, not "
             "how well; encoder=minilm (after `make minilm`) and encoder=bertweet are pretrained"
-        ]
-    return []
+        )
+    vectors = (result.get("provenance") or {}).get("vectors")
+    if vectors:
+        shares = ", ".join(f"{share:.0%} in {split}" for split, share in vectors["known_token_share"].items())
+        remarks.append(
+            f"vectors={vectors['name']} ({vectors['dim']} dimensions) have {vectors['known_words']:,} of the "
+            f"{vectors['words']:,} words of the vocabulary; of the words of the texts {shares}"
+        )
+    return remarks
 
 
 def _metric_table(result: Mapping[str, Any], splits: Sequence[str]) -> Table:
