@@ -179,21 +179,29 @@ def _counts(group: str, config: Mapping[str, Any]) -> bool:
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know before comparing the figures."""
-    remarks = []
+    return [*_known_words(result), *_random_encoder(result)]
+
+
+def _known_words(result: Mapping[str, Any]) -> list[str]:
+    """How much of the texts the word vectors know."""
+    vectors = (result.get("provenance") or {}).get("vectors")
+    if not vectors:
+        return []
+    shares = ", ".join(f"{share:.0%} in {split}" for split, share in vectors["known_token_share"].items())
+    return [
+        f"vectors={vectors['name']} ({vectors['dim']} dimensions) have {vectors['known_words']:,} of the "
+        f"{vectors['words']:,} words of the vocabulary; of the words of the texts {shares}"
+    ]
+
+
+def _random_encoder(result: Mapping[str, Any]) -> list[str]:
     encoder = (result.get("config") or {}).get("encoder") or {}
     if encoder.get("source") == "random" and _counts("encoder", result["config"]):
-        remarks.append(
+        return [
             f"encoder={encoder['name']} starts from random weights: it shows that the model trains here, not "
             "how well; encoder=minilm (after `make minilm`) and encoder=bertweet are pretrained"
-        )
-    vectors = (result.get("provenance") or {}).get("vectors")
-    if vectors:
-        shares = ", ".join(f"{share:.0%} in {split}" for split, share in vectors["known_token_share"].items())
-        remarks.append(
-            f"vectors={vectors['name']} ({vectors['dim']} dimensions) have {vectors['known_words']:,} of the "
-            f"{vectors['words']:,} words of the vocabulary; of the words of the texts {shares}"
-        )
-    return remarks
+        ]
+    return []
 
 
 def _metric_table(result: Mapping[str, Any], splits: Sequence[str]) -> Table:
