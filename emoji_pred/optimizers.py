@@ -58,7 +58,7 @@ def build_optimizer(network: nn.Module, options: Mapping[str, Any], embedding_up
     tables: list[Tensor] = []
     if embedding_updates == "rowwise":
         for module in network.modules():
-            if isinstance(module, nn.Embedding):
+            if isinstance(module, nn.Embedding) and module.weight.requires_grad:
                 module.sparse = True
                 tables.append(module.weight)
     chosen = {id(table) for table in tables}

@@ -29,6 +29,7 @@ NOT_NUMBERS = ("files", "max_text_chars", "max_file_mb")  # where a file lies, a
 LATER_OPTIONS = {"split": "by_row", "clusters": None}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
+NO_VECTORS = "emoji_pred.vectors.none"
 FAILURE, TRACE = "failure.json", "trace.txt"  # of a run that ended by an error
 PRUNED = "pruned.json"  # of a run that a search ended early
 VERIFIED = ".verified.json"  # sizes and times of files whose digests were found right
@@ -39,7 +40,7 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
     """Everything that determines a run's numbers, as plain values.
 
     Hardware, directories and loggers are left out: they do not change the result. The encoder counts only
-    for models that read its tokens.
+    for models that read its tokens, vectors only where there are any.
 
     Args:
         config: the resolved configuration.
@@ -60,6 +61,8 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
         "precision": config["trainer"]["precision"],
         "max_steps": config["trainer"]["max_steps"],
     }
+    if config["vectors"]["_target_"] != NO_VECTORS:
+        parts["vectors"] = config["vectors"]
     if model["accumulate"] > 1:  # before, each forward pass was a batch of its own
         parts["accumulation"] = 2
     if file_blob_ids:  # a user's file is known by its content, not by where it lies

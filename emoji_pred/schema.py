@@ -26,13 +26,19 @@ class _Strict(BaseModel):
 
 
 class Tokenizer(_Strict):
-    """`words`: NLTK TweetTokenizer and a vocabulary of the training split; `encoder`: the encoder's own."""
+    """`words`: NLTK TweetTokenizer and a vocabulary of the training split; `encoder`: the encoder's own.
+
+    The last three are of `words` (see `word_forms`).
+    """
 
     kind: Literal["words", "encoder"]
     max_tokens: PositiveInt | None = None
     min_count: PositiveInt = 1
     max_size: PositiveInt | None = None
     lowercase: bool = False
+    lemmatise: Literal["ru"] | None = None
+    stop_words: str | None = None
+    drop_punctuation: bool = False
 
 
 class Optimizer(_Strict):
@@ -221,6 +227,7 @@ class Config(_Strict):
     """The whole configuration; the groups left as mappings are checked by the code they configure."""
 
     data: dict[str, Any]
+    vectors: dict[str, Any]
     model: Model
     encoder: Encoder
     loss: dict[str, Any]

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emoji_pred.runs import replace_file
+from emoji_pred.runs import NO_VECTORS, replace_file
 
 PLAIN_WIDTH = 120  # columns where there is no terminal to ask
 NARROW = 80  # below this, only the columns that matter most
@@ -154,7 +154,7 @@ def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[st
     config, parameters = result.get("config") or {}, result.get("parameters") or {}
     groups = [
         f"{group}={config[group]['name']}"
-        for group in ("data", "model", "encoder", "loss", "alpha")
+        for group in ("data", "model", "vectors", "encoder", "loss", "alpha")
         if isinstance(config.get(group), Mapping) and config[group].get("name") and _counts(group, config)
     ]
     lines = [f"run {result['run']}: {' '.join(groups)}".rstrip(": ")]
@@ -173,14 +173,16 @@ def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[st
 
 
 def _counts(group: str, config: Mapping[str, Any]) -> bool:
-    """The encoder is part of a run only where the model reads its tokens."""
+    """The encoder is part of a run only where the model reads its tokens, vectors where there are any."""
+    if group == "vectors":
+        return config["vectors"].get("_target_") != NO_VECTORS
     tokenizer = (config.get("model") or {}).get("tokenizer") or {}
     return group != "encoder" or tokenizer.get("kind") == "encoder"
 
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know before comparing the figures."""
-    return [*_ceiling(result), *_random_encoder(result)]
+    return [*_ceiling(result), *_known_words(result), *_random_encoder(result)]
 
 
 def _top_class(result: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
@@ -207,6 +209,18 @@ def _ceiling(result: Mapping[str, Any]) -> list[str]:
 def _percent(fraction: float) -> str:
     """Rounded down, so that 100 % means all."""
     return f"{int(fraction * 1000 + 1e-9) / 10:.1f} %"
+
+
+def _known_words(result: Mapping[str, Any]) -> list[str]:
+    """How much of the texts the word vectors know."""
+    vectors = (result.get("provenance") or {}).get("vectors")
+    if not vectors:
+        return []
+    shares = ", ".join(f"{share:.0%} in {split}" for split, share in vectors["known_token_share"].items())
+    return [
+        f"vectors={vectors['name']} ({vectors['dim']} dimensions) have {vectors['known_words']:,} of the "
+        f"{vectors['words']:,} words of the vocabulary; of the words of the texts {shares}"
+    ]
 
 
 def _random_encoder(result: Mapping[str, Any]) -> list[str]:

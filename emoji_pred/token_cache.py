@@ -8,17 +8,18 @@ import json
 import os
 import shutil
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from emoji_pred.array_cache import locked, warn_not_cached
 from emoji_pred.pretrained import tokenizer_digest
 from emoji_pred.tokenizers import EncoderTokenizer, Ragged, Tokenizer, WordTokenizer
+from emoji_pred.vectors import Vectors
+from emoji_pred.word_forms import word_packages
 
 CACHE_VERSION = 1
 Progress = Callable[[Sequence[Any], str], Any]
@@ -33,6 +34,7 @@ class Tokenized:
     pad_id: int
     state: dict[str, Any]
     cached: bool
+    vectors: Vectors | None = None  # that the words start from
 
 
 def tokenize(
@@ -56,7 +58,7 @@ def tokenize(
     cached = _read_cache(directory)
     if cached is not None:
         return cached
-    with _lock(directory) as writable:
+    with locked(directory, "token") as writable:
         cached = _read_cache(directory)  # another process may have built it while this one waited
         if cached is not None:
             return cached
@@ -65,32 +67,8 @@ def tokenize(
             try:
                 _write_cache(directory, tokenized)
             except OSError as error:
-                _warn_not_cached(directory, error)
+                warn_not_cached(directory, error, "token")
     return tokenized
-
-
-@contextmanager
-def _lock(directory: Path) -> Iterator[bool]:
-    """Hold the lock of a cache entry; False, with a warning, where nothing can be written."""
-    from filelock import FileLock
-
-    lock = FileLock(directory.with_suffix(".lock"))
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        _warn_not_cached(directory, error)
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
-
-
-def _warn_not_cached(directory: Path, error: OSError) -> None:
-    reason = error.strerror or error
-    warnings.warn(f"token cache {directory.parent} cannot be written ({reason}); not cached", stacklevel=2)
 
 
 def _tokenize(
@@ -127,6 +105,8 @@ def _cache_key(
             "transformers",
             *(["nltk", "emoji"] if encoder.get("normalise") == "tweet" else []),
         ]
+    else:
+        packages += word_packages(options.get("lemmatise"), options.get("stop_words"))
     settings = {
         "version": CACHE_VERSION,
         "packages": {name: importlib.metadata.version(name) for name in packages},

@@ -34,6 +34,7 @@ from emoji_pred.resume import SaveState, remove_states, restore_best, usable_sta
 from emoji_pred.signals import stop_request
 from emoji_pred.token_cache import Tokenized
 from emoji_pred.trainer import CANDIDATE, Watch, build_trainer, quiet_libraries
+from emoji_pred.vectors import Vectors
 
 Options = Mapping[str, Any]
 ALL_THREADS = torch.get_num_threads()  # before a run of a sweep sets fewer
@@ -205,6 +206,9 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
     )
     encoder = _load_encoder(config["encoder"], tokenized) if model["tokenizer"]["kind"] == "encoder" else None
+    vectors = tokenized.vectors
+    if vectors is not None:  # the checkpoint then tells the true width too
+        model = {**model, "network": {**model["network"], "embedding_dim": vectors.dim}}
     network: nn.Module = configuration.instantiate(
         model["network"],
         vocab_size=tokenized.vocab_size,
@@ -212,6 +216,8 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         pad_id=tokenized.pad_id,
         encoder=encoder,
     )
+    if vectors is not None:
+        _start_from(network, vectors)
     _check_lengths(tokenized, getattr(network, "max_positions", None), f"model={model['name']}")
     if clusters is not None:
         network, loss = answer_with_labels(network, clusters), ClusterLoss(loss, clusters)
@@ -234,6 +240,15 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         },
         {split: corpus.splits[split].row_ids for split in ("train", "validation")},
     )
+
+
+def _start_from(network: nn.Module, vectors: Vectors) -> None:
+    """Put vectors into the word embedding of a network, which every network with an `embedding_dim` has."""
+    embedding = network.embedding
+    assert isinstance(embedding, nn.Embedding)
+    with torch.no_grad():
+        embedding.weight.copy_(torch.from_numpy(vectors.weights))
+    embedding.weight.requires_grad_(vectors.train)
 
 
 def _load_encoder(options: Options, tokenized: Tokenized) -> nn.Module:
