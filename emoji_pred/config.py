@@ -75,6 +75,20 @@ def check(config: Mapping[str, Any]) -> Config:
             "model.embedding_updates=rowwise has sparse gradients, which several devices cannot exchange; "
             "set model.embedding_updates=dense"
         )
+    if model.tokenizer.kind == "words" and model.tokenizer.truncation_side is not None:
+        raise UserError(
+            f"model.tokenizer.truncation_side={model.tokenizer.truncation_side} is for kind=encoder; words "
+            "are cut on the right: leave it out"
+        )
+    if (
+        model.scheduler is not None
+        and model.scheduler.then is not None
+        and model.scheduler.name != "constant"
+    ):
+        raise UserError(
+            f"model.scheduler.then is a second stage of name=constant, not of {model.scheduler.name}; set "
+            "model.scheduler.then=null or model.scheduler.name=constant"
+        )
     optimizer = model.optimizer
     for name in ("betas", "eps") if optimizer.target.endswith("SGD") else ("momentum",):
         if getattr(optimizer, name) is not None:

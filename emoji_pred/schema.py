@@ -39,6 +39,7 @@ class Tokenizer(_Strict):
     lemmatise: Literal["ru"] | None = None
     stop_words: str | None = None
     drop_punctuation: bool = False
+    truncation_side: Literal["left", "right"] | None = None  # of `encoder`; None: the encoder's own
 
 
 class Optimizer(_Strict):
@@ -52,11 +53,22 @@ class Optimizer(_Strict):
     momentum: Fraction | None = None
 
 
+class Stage(_Strict):
+    """The learning rate after so many epochs."""
+
+    epoch: PositiveInt
+    lr: Positive
+
+
 class Scheduler(_Strict):
-    """Learning rate over steps: linear warm-up, then constant, or linearly down to zero."""
+    """Learning rate over steps: linear warm-up, then constant, or linearly down to zero.
+
+    A constant one may have a second stage, `then`.
+    """
 
     name: Literal["constant", "linear"]
     warmup_steps: Annotated[int, Field(ge=0)] = 0
+    then: Stage | None = None
 
 
 class EarlyStopping(_Strict):

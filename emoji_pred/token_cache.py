@@ -79,11 +79,11 @@ def _tokenize(
 ) -> Tokenized:
     tokenizer: Tokenizer
     if options["kind"] == "words":
-        settings = {name: value for name, value in options.items() if name != "kind"}
+        settings = {k: value for k, value in options.items() if k not in ("kind", "truncation_side")}
         settings["max_tokens"] = settings["max_tokens"] or 64
         tokenizer = WordTokenizer.train(texts["train"], **settings)
     else:
-        tokenizer = EncoderTokenizer(encoder, options["max_tokens"])
+        tokenizer = EncoderTokenizer(encoder, options["max_tokens"], options.get("truncation_side"))
     splits = {}
     for split, rows in texts.items():
         chunks = [rows[start : start + 1000] for start in range(0, len(rows), 1000)]

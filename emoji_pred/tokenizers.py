@@ -177,20 +177,32 @@ class EncoderTokenizer:
     Args:
         encoder: the `encoder` config group.
         max_tokens: limit with special tokens; None takes the encoder's own.
+        truncation_side: where a long text is cut, `left` or `right`; None takes the encoder's own. The
+            prefix stands before what is left of the text.
+
+    Raises:
+        UserError: the limit leaves no room for a text.
     """
 
-    def __init__(self, encoder: Mapping[str, Any], max_tokens: int | None) -> None:
+    def __init__(
+        self, encoder: Mapping[str, Any], max_tokens: int | None, truncation_side: str | None = None
+    ) -> None:
         from emoji_pred.pretrained import load_fast_tokenizer
 
-        self.encoder, self.max_tokens = dict(encoder), max_tokens or int(encoder["max_tokens"])
-        self._tokenizer = load_fast_tokenizer(encoder)
-        self._tokenizer.truncation_side = encoder["truncation_side"]
+        side = truncation_side or encoder["truncation_side"]
+        self.encoder = {**encoder, "truncation_side": side}
+        self.max_tokens = max_tokens or int(encoder["max_tokens"])
+        self._tokenizer = load_fast_tokenizer(self.encoder)
+        self._tokenizer.truncation_side = side
         self.pad_id = int(self._tokenizer.pad_token_id)
         special = self._tokenizer.num_special_tokens_to_add()
+        # Cut from the left, the text would lose its prefix: it is then cut behind it.
+        self._first, self._last = self._around() if side == "left" and encoder["prefix"] else ([], [])
+        special = max(special, len(self._first) + len(self._last))
         if self.max_tokens <= special:
             raise UserError(
                 f"model.tokenizer.max_tokens={self.max_tokens} leaves no room for a text: "
-                f"encoder={encoder['name']} puts {special} special tokens around it"
+                f"encoder={encoder['name']} puts {special} special tokens (and those of its prefix) around it"
             )
 
     @property
@@ -205,10 +217,29 @@ class EncoderTokenizer:
 
             texts = [normalise_tweet(text) for text in texts]
         prefix = self.encoder["prefix"]
-        encoded = self._tokenizer(
-            [prefix + text for text in texts], truncation=True, max_length=self.max_tokens
-        )
-        return Ragged.from_rows([row or [self._tokenizer.unk_token_id] for row in encoded["input_ids"]])
+        limit: dict[str, Any] = {"truncation": True, "max_length": self.max_tokens}
+        if self._first:
+            limit = {"truncation": False, "verbose": False}
+        rows = self._tokenizer([prefix + text for text in texts], **limit)["input_ids"]
+        if self._first:
+            rows = [self._cut_behind_prefix(row) for row in rows]
+        return Ragged.from_rows([row or [self._tokenizer.unk_token_id] for row in rows])
+
+    def _around(self) -> tuple[list[int], list[int]]:
+        """The ids before a text, those of the prefix at their end, and the ids behind it."""
+        # A space at the prefix' end belongs to the first word of the text in some vocabularies.
+        prefix = self.encoder["prefix"].rstrip()
+        bare = self._tokenizer(prefix, add_special_tokens=False)["input_ids"]
+        whole = self._tokenizer(prefix)["input_ids"]
+        starts = (place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
+        end = next(starts) + len(bare)
+        return whole[:end], whole[end:]
+
+    def _cut_behind_prefix(self, row: list[int]) -> list[int]:
+        if len(row) <= self.max_tokens:
+            return row
+        kept = self.max_tokens - len(self._first)  # the last tokens, special ones at their end
+        return [*self._first, *row[-kept:]]
 
     def state(self) -> dict[str, Any]:
         """The encoder that names the tokenizer, and the limit."""

@@ -178,5 +178,7 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     # Our batches continue at their place in the epoch (batches.Batches.state_dict).
     warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended before the epoch.*")
+    # A frozen encoder is meant to be (models.lora).
+    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
     # The classifier gathers its figures over the devices itself.
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")

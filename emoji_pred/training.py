@@ -205,7 +205,8 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
     loss = configuration.instantiate(
         config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
     )
-    encoder = _load_encoder(config["encoder"], tokenized) if model["tokenizer"]["kind"] == "encoder" else None
+    reads_encoder = model["tokenizer"]["kind"] == "encoder"
+    encoder = _load_encoder(config["encoder"], model["network"], tokenized) if reads_encoder else None
     vectors = tokenized.vectors
     if vectors is not None:  # the checkpoint then tells the true width too
         model = {**model, "network": {**model["network"], "embedding_dim": vectors.dim}}
@@ -229,10 +230,11 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         functools.partial(
             build_optimizer, options=model["optimizer"], embedding_updates=model["embedding_updates"]
         ),
-        (lambda optimizer, steps: build_scheduler(optimizer, schedule, steps)) if schedule else None,
+        functools.partial(build_scheduler, options=schedule) if schedule else None,
         {
             "model": {key: model[key] for key in ("name", "network", "tokenizer")},
             "encoder": config["encoder"] if encoder is not None else None,
+            "seed": config["seed"],  # from which an encoder with random weights is drawn again
             "task": corpus.task,
             "label_names": list(corpus.label_names),
             **({} if clusters is None else {"clusters": clusters.plain()}),
@@ -251,11 +253,11 @@ def _start_from(network: nn.Module, vectors: Vectors) -> None:
     embedding.weight.requires_grad_(vectors.train)
 
 
-def _load_encoder(options: Options, tokenized: Tokenized) -> nn.Module:
+def _load_encoder(options: Options, network: Options, tokenized: Tokenized) -> nn.Module:
     from emoji_pred.pretrained import load_encoder, positions
 
     try:
-        encoder = load_encoder(options)
+        encoder = load_encoder(options, network)
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         if options["source"] != "random":
             raise

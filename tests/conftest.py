@@ -38,6 +38,11 @@ SMALL_NETWORKS = {
         *("encoder.config.hidden_size=16", "encoder.config.num_hidden_layers=1"),
         *("encoder.config.intermediate_size=16", "encoder.config.num_attention_heads=2"),
     ),
+    "lora": (
+        *("encoder.config.hidden_size=16", "encoder.config.num_hidden_layers=1"),
+        *("encoder.config.intermediate_size=16", "encoder.config.num_attention_heads=2"),
+        *("model.network.lora_rank=2", "model.network.head_dim=8", "model.batch_size=32"),
+    ),
 }
 
 

@@ -25,7 +25,7 @@ from emoji_pred.tokenizers import from_state
 
 Train = Callable[..., RunResult]
 Quick = Callable[..., list[str]]
-MODELS = ("ffn", "cnn", "transformer", "bert")
+MODELS = ("ffn", "cnn", "transformer", "bert", "lora")
 LOSSES = ("cross_entropy", "weighted_cross_entropy", "focal", "bce")
 
 
@@ -157,7 +157,7 @@ def test_a_checkpoint_alone_gives_the_stored_predictions(combination: RunResult)
     if extras["encoder"] is not None:
         from emoji_pred.pretrained import load_encoder
 
-        encoder = load_encoder(extras["encoder"])
+        encoder = load_encoder(extras["encoder"], extras["model"]["network"], extras["seed"])
     network = configuration.instantiate(
         extras["model"]["network"],
         vocab_size=tokenizer.vocab_size,
