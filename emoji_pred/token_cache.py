@@ -56,7 +56,7 @@ def tokenize(
     cached = _read_cache(directory)
     if cached is not None:
         return cached
-    with _lock(directory) as writable:
+    with locked(directory) as writable:
         cached = _read_cache(directory)  # another process may have built it while this one waited
         if cached is not None:
             return cached
@@ -65,12 +65,12 @@ def tokenize(
             try:
                 _write_cache(directory, tokenized)
             except OSError as error:
-                _warn_not_cached(directory, error)
+                warn_not_cached(directory, error)
     return tokenized
 
 
 @contextmanager
-def _lock(directory: Path) -> Iterator[bool]:
+def locked(directory: Path, what: str = "token cache") -> Iterator[bool]:
     """Hold the lock of a cache entry; False, with a warning, where nothing can be written."""
     from filelock import FileLock
 
@@ -79,7 +79,7 @@ def _lock(directory: Path) -> Iterator[bool]:
         directory.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:
-        _warn_not_cached(directory, error)
+        warn_not_cached(directory, error, what)
         yield False
         return
     try:
@@ -88,9 +88,10 @@ def _lock(directory: Path) -> Iterator[bool]:
         lock.release()
 
 
-def _warn_not_cached(directory: Path, error: OSError) -> None:
+def warn_not_cached(directory: Path, error: OSError, what: str = "token cache") -> None:
+    """Say that a cache entry is done without."""
     reason = error.strerror or error
-    warnings.warn(f"token cache {directory.parent} cannot be written ({reason}); not cached", stacklevel=2)
+    warnings.warn(f"{what} {directory.parent} cannot be written ({reason}); not cached", stacklevel=2)
 
 
 def _tokenize(
@@ -156,7 +157,7 @@ def _write_cache(directory: Path, tokenized: Tokenized) -> None:
             "state": tokenized.state,
         }
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        digests = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
+        digests = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
         (temporary / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
         if directory.exists():  # corrupt, or it would have been read
             shutil.rmtree(directory)
@@ -169,7 +170,7 @@ def _write_cache(directory: Path, tokenized: Tokenized) -> None:
 def _read_cache(directory: Path) -> Tokenized | None:
     try:
         digests = json.loads((directory / "digests.json").read_text(encoding="utf-8"))
-        if any(_digest(directory / name) != digest for name, digest in digests.items()):
+        if any(file_digest(directory / name) != digest for name, digest in digests.items()):
             return None
         meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
         splits = {
@@ -183,6 +184,7 @@ def _read_cache(directory: Path) -> Tokenized | None:
         return None
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """The digest by which a file of a cache is known to be whole."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "blake2b").hexdigest()
