@@ -38,10 +38,11 @@ def lora_step(settings: Settings) -> Finding:
         for name, values in seconds.items()
     )
     details = [
-        f"encoder={encoder}, {chosen.rows:,} rows of at most 24 tokens, {_mean_tokens(chosen):.1f} on average, "
-        f"batches of {chosen.config['model']['batch_size']}; rows a second, and the seconds of an epoch: {rates}.",
-        "Trainer: the same encoder, PEFT adapters and loss in one module, with torch's own dropout; its default "
-        "collator (longest of the batch) and optimizer (fused AdamW), in float32.",
+        f"encoder={encoder}, {chosen.rows:,} rows of at most 24 tokens, {_mean_tokens(chosen):.1f} on "
+        f"average, batches of {chosen.config['model']['batch_size']}; rows a second, and the seconds of an "
+        f"epoch: {rates}.",
+        "Trainer: the same encoder, PEFT adapters and loss in one module, with torch's own dropout; its "
+        "default collator (longest of the batch) and optimizer (fused AdamW), in float32.",
     ]
     what = f"lora {encoder} step, float32: Trainer with PEFT at defaults / ours"
     return Finding([ratio_row(what, seconds["trainer"], seconds["ours"], at_least=2.0)], details)

@@ -46,8 +46,8 @@ class Settings:
         cache_dir: where tokenized texts are kept.
         output: directory of bench.json and bench.md.
         threads: torch threads; 0 leaves torch's choice.
-        encoder: of the bert and lora benches; auto is minilm where its weights lie, else the random tiny (lora:
-            random weights of minilm's size).
+        encoder: of the bert and lora benches; auto is minilm where its weights lie, else the random tiny, for
+            lora random weights of minilm's size.
         repetitions: how often each side is measured.
         rows: training rows of a CNN epoch, for trials; 0 is all of them.
         bert_rows: training rows of a bert epoch; a lora epoch has four times as many.
