@@ -30,6 +30,7 @@ from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_
 from emoji_pred.metrics import evaluate
 from emoji_pred.optimizers import build_optimizer, build_scheduler
 from emoji_pred.peers import Peers
+from emoji_pred.progress import chunks
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
 from emoji_pred.signals import stop_request
 from emoji_pred.token_cache import Tokenized
@@ -103,7 +104,7 @@ def train_and_evaluate(
     torch.set_flush_denormal(True)
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     classifier = build_classifier(config, corpus, tokenized)
-    batches = build_batches(config, corpus, tokenized)
+    batches = build_batches(config, corpus, tokenized, embedded(config, classifier.network, tokenized))
     found = peers.of_first("state", lambda: _state(directory, config["force"]))
     state = directory / found if found else None
     title = run_title(overrides, directory.name)
@@ -276,8 +277,29 @@ def _check_lengths(tokenized: Tokenized, positions: int | None, what: str) -> No
         )
 
 
-def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batches:
-    """The data module of a run."""
+def embedded(config: Options, network: nn.Module, tokenized: Tokenized) -> dict[str, np.ndarray] | None:
+    """The vectors of all texts where they stay the same while the network trains; None where they do not."""
+    if not getattr(network, "is_frozen", False):
+        return None
+    from emoji_pred.frozen_vectors import embed
+
+    hardware, cache = config["trainer"], configuration.expand(config["cache_dir"])
+    on_gpu = hardware["accelerator"] != "cpu" and torch.cuda.is_available()
+    bar = functools.partial(chunks, hardware["progress"])
+    return embed(
+        network,  # type: ignore[arg-type]
+        tokenized.splits,
+        tokenized.pad_id,
+        cache,
+        "cuda" if on_gpu else "cpu",
+        bar,
+    )
+
+
+def build_batches(
+    config: Options, corpus: Corpus, tokenized: Tokenized, vectors: dict[str, np.ndarray] | None = None
+) -> Batches:
+    """The data module of a run, with the texts' vectors in the place of their ids where there are any."""
     model = config["model"]
     targets = {
         split: rows.labels if rows.labels.ndim == 1 else rows.labels.astype(np.float32)
@@ -291,6 +313,7 @@ def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batc
         config["bucket_batches"],
         config["seed"],
         model["accumulate"],
+        vectors,
     )
 
 

@@ -24,8 +24,8 @@ REPORT = ROOT / "results" / "telegram_rus.md"
 DATA = "data=telegram_rus_small"
 # As many optimizer steps of 256 rows as one epoch of the paper's 401,903 training rows: 30 x 53 for 1,570.
 PAPER_EPOCH = 30
-# all-MiniLM-L6-v2 was trained with the mean of its tokens, and spells Russian letter by letter: the paper's 24 tokens
-# would cut 69 % of the texts, 64 cut 14 %.
+# all-MiniLM-L6-v2 was trained with the mean of its tokens, and spells Russian letter by letter: the paper's
+# 24 tokens would cut 69 % of the texts, 64 cut 14 %.
 STAND_IN_SETTINGS = (
     *("model=lora", "encoder=minilm", "model.network.pooling=mean", "model.tokenizer.max_tokens=64"),
 )
