@@ -51,7 +51,7 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
         "data": config["data"],
         "files": dict(file_blob_ids),
         "model": model,
-        "encoder": config["encoder"] if model["tokenizer"]["kind"] == "encoder" else None,
+        "encoder": config["encoder"] if model["tokenizer"]["kind"] != "words" else None,
         "loss": config["loss"],
         "alpha": config["alpha"],
         "seed": config["seed"],
