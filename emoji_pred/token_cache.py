@@ -144,7 +144,7 @@ def _write_cache(directory: Path, tokenized: Tokenized) -> None:
             "state": tokenized.state,
         }
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        digests = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
+        digests = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
         (temporary / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
         if directory.exists():  # corrupt, or it would have been read
             shutil.rmtree(directory)
@@ -157,7 +157,7 @@ def _write_cache(directory: Path, tokenized: Tokenized) -> None:
 def _read_cache(directory: Path) -> Tokenized | None:
     try:
         digests = json.loads((directory / "digests.json").read_text(encoding="utf-8"))
-        if any(_digest(directory / name) != digest for name, digest in digests.items()):
+        if any(file_digest(directory / name) != digest for name, digest in digests.items()):
             return None
         meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
         splits = {
@@ -171,6 +171,7 @@ def _read_cache(directory: Path) -> Tokenized | None:
         return None
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """The digest by which a file of a cache is known to be whole."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "blake2b").hexdigest()

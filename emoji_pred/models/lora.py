@@ -26,8 +26,8 @@ class LoraClassifier(LeavesOut):
     """Encoder, pooling, head. What is saved of it leaves out what stays as the pinned encoder had it.
 
     With `encoder_training: frozen` the encoder computes as in evaluation, without dropout and without
-    gradients, so a text has the same embedding in every epoch. With `lora` and `full` its own dropout is on
-    in training.
+    gradients, so a text has the same vector in every epoch, and a run computes it once (`frozen_vectors`).
+    With `lora` and `full` its own dropout is on in training.
 
     Args:
         num_classes: C.
@@ -88,8 +88,12 @@ class LoraClassifier(LeavesOut):
         return self
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Turn token ids (B, T) and their mask (B, T) into logits (B, C)."""
-        logits: Tensor = self.head(self.pooled(input_ids, attention_mask))
+        """Turn token ids (B, T) and their mask (B, T) into logits (B, C).
+
+        Of a frozen encoder, what `pooled` gave for the texts (B, D) may stand in the place of the ids.
+        """
+        known = input_ids.is_floating_point()
+        logits: Tensor = self.head(input_ids if known else self.pooled(input_ids, attention_mask))
         return logits
 
     def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
