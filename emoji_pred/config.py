@@ -28,7 +28,7 @@ ALLOWED_TARGETS = {
 INJECTED = frozenset(
     {
         *("self", "vocab_size", "num_classes", "pad_id", "encoder", "class_weights", "class_counts"),
-        *("words", "tokens", "seed", "cache_dir"),  # of vectors
+        *("words", "tokens", "seed", "cache_dir", "first_word_id"),  # of vectors, and of networks beside
     }
 )
 
@@ -104,7 +104,7 @@ def check(config: Mapping[str, Any]) -> Config:
 
 def _check_words(model: Model, vectors: Mapping[str, Any]) -> None:
     """Check that what is asked of words is asked of a model that reads words."""
-    if model.tokenizer.kind == "words":
+    if model.tokenizer.kind != "encoder":
         return
     if vectors["_target_"] != NO_VECTORS:
         raise UserError(
@@ -225,8 +225,20 @@ def check_arguments(config: Mapping[str, Any]) -> None:
             f"model={config['model']['name']} has no word embedding that could start from "
             f"vectors={config['vectors']['name']}; set vectors=none"
         )
-    if "encoder" in arguments and config["model"]["tokenizer"]["kind"] != "encoder":
-        raise UserError("model.network reads a pretrained encoder's tokens; set model.tokenizer.kind=encoder")
+    kind = config["model"]["tokenizer"]["kind"]
+    needed = "encoder" if "encoder" in arguments else None
+    if "first_word_id" in arguments:
+        needed = "encoder_words"
+    if needed is not None and kind != needed:
+        also = " and words" if needed == "encoder_words" else ""
+        raise UserError(
+            f"model.network reads a pretrained encoder's tokens{also}; set model.tokenizer.kind={needed}"
+        )
+    if needed is None and kind == "encoder_words":
+        raise UserError(
+            f"model={config['model']['name']} does not read an encoder's tokens and words together; set "
+            "model.tokenizer.kind=words"
+        )
 
 
 def resolve(target: Any, place: str | None = None) -> Any:

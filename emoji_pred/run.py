@@ -334,24 +334,32 @@ def _tokenize(config: Options, corpus: Corpus) -> Tokenized:
 
 def _with_vectors(config: Options, tokenized: Tokenized) -> Tokenized:
     """Add the vectors that the words start from, where there are any; few known words are warned of."""
+    from emoji_pred.tokenizers import word_ids, word_state
+
     vectors = configuration.instantiate(
         config["vectors"],
-        words=tokenized.state.get("words"),
-        tokens=tokenized.splits["train"],
+        words=word_state(tokenized.state).get("words"),
+        tokens=word_ids(tokenized.splits["train"], tokenized.state),
         seed=config["seed"],
         cache_dir=configuration.expand(config["cache_dir"]),
     )
     if vectors is None:
         return tokenized
-    share = vectors.figures({"train": tokenized.splits["train"]})["known_token_share"]["train"]
+    tokenized = replace(tokenized, vectors=vectors)
+    share = _vector_figures(tokenized)["vectors"]["known_token_share"]["train"]
     if share < FEW_KNOWN:
         warnings.warn(
             f"vectors={config['vectors']['name']} have {share:.0%} of the words of the training texts (each "
             "counted as often as it occurs): are they of the texts' language?",
             stacklevel=2,
         )
-    return replace(tokenized, vectors=vectors)
+    return tokenized
 
 
 def _vector_figures(tokenized: Tokenized) -> dict[str, Any]:
-    return {"vectors": tokenized.vectors.figures(tokenized.splits)} if tokenized.vectors else {}
+    if tokenized.vectors is None:
+        return {}
+    from emoji_pred.tokenizers import word_ids
+
+    splits = {split: word_ids(rows, tokenized.state) for split, rows in tokenized.splits.items()}
+    return {"vectors": tokenized.vectors.figures(splits)}

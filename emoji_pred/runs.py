@@ -53,7 +53,7 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
         "data": {key: value for key, value in config["data"].items() if not _changes_nothing(key, value)},
         "files": dict(file_blob_ids),
         "model": model,
-        "encoder": config["encoder"] if model["tokenizer"]["kind"] == "encoder" else None,
+        "encoder": config["encoder"] if model["tokenizer"]["kind"] != "words" else None,
         "loss": config["loss"],
         "alpha": config["alpha"],
         "seed": config["seed"],

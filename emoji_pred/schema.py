@@ -28,10 +28,11 @@ class _Strict(BaseModel):
 class Tokenizer(_Strict):
     """`words`: NLTK TweetTokenizer and a vocabulary of the training split; `encoder`: the encoder's own.
 
-    The last three are of `words` (see `word_forms`).
+    `encoder_words` gives both, the encoder's tokens first; `max_tokens` is then the encoder's. The options
+    from `min_count` to `drop_punctuation` are of words (see `word_forms`).
     """
 
-    kind: Literal["words", "encoder"]
+    kind: Literal["words", "encoder", "encoder_words"]
     max_tokens: PositiveInt | None = None
     min_count: PositiveInt = 1
     max_size: PositiveInt | None = None

@@ -177,7 +177,7 @@ def _counts(group: str, config: Mapping[str, Any]) -> bool:
     if group == "vectors":
         return config["vectors"].get("_target_") != NO_VECTORS
     tokenizer = (config.get("model") or {}).get("tokenizer") or {}
-    return group != "encoder" or tokenizer.get("kind") == "encoder"
+    return group != "encoder" or tokenizer.get("kind") in ("encoder", "encoder_words")
 
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:

@@ -17,11 +17,12 @@ import numpy as np
 
 from emoji_pred.array_cache import locked, warn_not_cached
 from emoji_pred.pretrained import tokenizer_digest
-from emoji_pred.tokenizers import EncoderTokenizer, Ragged, Tokenizer, WordTokenizer
+from emoji_pred.tokenizers import EncoderAndWords, EncoderTokenizer, Ragged, Tokenizer, WordTokenizer
 from emoji_pred.vectors import Vectors
 from emoji_pred.word_forms import word_packages
 
 CACHE_VERSION = 1
+MOST_WORDS = 64  # of a text, where no limit is set
 Progress = Callable[[Sequence[Any], str], Any]
 
 
@@ -49,7 +50,7 @@ def tokenize(
     Args:
         texts: cleaned texts of each split; the vocabulary is built on `train`.
         options: the `tokenizer` part of the model's config.
-        encoder: the `encoder` config group; looked at only for `kind: encoder`.
+        encoder: the `encoder` config group; not looked at for `kind: words`.
         cache_dir: the cache lies in `tokens/<key>/` below it, the key covering texts, options and versions.
         progress: wraps the list of chunks to be tokenized, for a progress bar.
     """
@@ -77,13 +78,7 @@ def _tokenize(
     encoder: Mapping[str, Any],
     progress: Progress,
 ) -> Tokenized:
-    tokenizer: Tokenizer
-    if options["kind"] == "words":
-        settings = {k: value for k, value in options.items() if k not in ("kind", "truncation_side")}
-        settings["max_tokens"] = settings["max_tokens"] or 64
-        tokenizer = WordTokenizer.train(texts["train"], **settings)
-    else:
-        tokenizer = EncoderTokenizer(encoder, options["max_tokens"], options.get("truncation_side"))
+    tokenizer = _tokenizer(texts["train"], options, encoder)
     splits = {}
     for split, rows in texts.items():
         chunks = [rows[start : start + 1000] for start in range(0, len(rows), 1000)]
@@ -94,19 +89,32 @@ def _tokenize(
     return Tokenized(splits, tokenizer.vocab_size, tokenizer.pad_id, tokenizer.state(), cached=False)
 
 
+def _tokenizer(train: Sequence[str], options: Mapping[str, Any], encoder: Mapping[str, Any]) -> Tokenizer:
+    """The tokenizer that the options ask for, its vocabulary of words built on the training texts."""
+    kind = options["kind"]
+    of_words = {
+        name: value
+        for name, value in options.items()
+        if name not in ("kind", "max_tokens", "truncation_side")
+    }
+    if kind == "words":
+        return WordTokenizer.train(train, max_tokens=options["max_tokens"] or MOST_WORDS, **of_words)
+    of_encoder = EncoderTokenizer(encoder, options["max_tokens"], options.get("truncation_side"))
+    if kind == "encoder":
+        return of_encoder
+    return EncoderAndWords(of_encoder, WordTokenizer.train(train, max_tokens=MOST_WORDS, **of_words))
+
+
 def _cache_key(
     texts: Mapping[str, Sequence[str]], options: Mapping[str, Any], encoder: Mapping[str, Any]
 ) -> str:
-    uses_encoder = options["kind"] == "encoder"
-    packages = ["nltk"]
+    uses_encoder = options["kind"] != "words"
+    packages = []
     if uses_encoder:
-        packages = [
-            "tokenizers",
-            "transformers",
-            *(["nltk", "emoji"] if encoder.get("normalise") == "tweet" else []),
-        ]
-    else:
-        packages += word_packages(options.get("lemmatise"), options.get("stop_words"))
+        packages += ["tokenizers", "transformers"]
+        packages += ["nltk", "emoji"] if encoder.get("normalise") == "tweet" else []
+    if options["kind"] != "encoder":
+        packages += ["nltk", *word_packages(options.get("lemmatise"), options.get("stop_words"))]
     settings = {
         "version": CACHE_VERSION,
         "packages": {name: importlib.metadata.version(name) for name in packages},

@@ -246,8 +246,54 @@ class EncoderTokenizer:
         return {"kind": "encoder", "encoder": self.encoder, "max_tokens": self.max_tokens}
 
 
+class EncoderAndWords:
+    """An encoder's tokens of a text and, after them, its words.
+
+    The ids of words are those of the word vocabulary, counted from where the encoder's end. Padding is the
+    encoder's.
+    """
+
+    def __init__(self, encoder: EncoderTokenizer, words: WordTokenizer) -> None:
+        self.encoder, self.words = encoder, words
+        self.pad_id, self.first_word_id = encoder.pad_id, encoder.vocab_size
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids of both, with padding and unknown word of the words' own."""
+        return self.first_word_id + self.words.vocab_size
+
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        """The ids of each text."""
+        tokens, words = self.encoder.encode(texts), self.words.encode(texts)
+        words = Ragged(words.ids + self.first_word_id, words.offsets)
+        return Ragged.from_rows([[*tokens[row], *words[row]] for row in range(len(texts))])
+
+    def state(self) -> dict[str, Any]:
+        """The states of both, and the id of the first word."""
+        parts = {"encoder": self.encoder.state(), "words": self.words.state()}
+        return {"kind": "encoder_words", "first_word_id": self.first_word_id, **parts}
+
+
+def word_state(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of a tokenizer's `state()`, that of its word tokenizer."""
+    inner: Mapping[str, Any] = state["words"] if state["kind"] == "encoder_words" else state
+    return inner
+
+
+def word_ids(rows: Ragged, state: Mapping[str, Any]) -> Ragged:
+    """The ids of words in rows of tokens, counted by the word vocabulary."""
+    first = state.get("first_word_id", 0)
+    is_word = rows.ids >= first
+    ends = np.concatenate([[0], np.cumsum(is_word)])[rows.offsets]
+    return Ragged(rows.ids[is_word] - np.int32(first), ends)
+
+
 def from_state(state: Mapping[str, Any]) -> Tokenizer:
     """Build a tokenizer again from its `state()`."""
+    if state["kind"] == "encoder_words":
+        encoder, words = (from_state(state[part]) for part in ("encoder", "words"))
+        assert isinstance(encoder, EncoderTokenizer) and isinstance(words, WordTokenizer)
+        return EncoderAndWords(encoder, words)
     if state["kind"] == "words":
         # States written before there were forms have none of them.
         forms = {

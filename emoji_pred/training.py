@@ -34,6 +34,7 @@ from emoji_pred.progress import chunks
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
 from emoji_pred.signals import stop_request
 from emoji_pred.token_cache import Tokenized
+from emoji_pred.tokenizers import word_ids
 from emoji_pred.trainer import CANDIDATE, Watch, build_trainer, quiet_libraries
 from emoji_pred.vectors import Vectors
 
@@ -206,7 +207,7 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
     loss = configuration.instantiate(
         config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
     )
-    reads_encoder = model["tokenizer"]["kind"] == "encoder"
+    reads_encoder = model["tokenizer"]["kind"] != "words"
     encoder = _load_encoder(config["encoder"], model["network"], tokenized) if reads_encoder else None
     vectors = tokenized.vectors
     if vectors is not None:  # the checkpoint then tells the true width too
@@ -216,6 +217,7 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         vocab_size=tokenized.vocab_size,
         num_classes=num_classes,
         pad_id=tokenized.pad_id,
+        first_word_id=tokenized.state.get("first_word_id"),
         encoder=encoder,
     )
     if vectors is not None:
@@ -269,7 +271,11 @@ def _load_encoder(options: Options, network: Options, tokenized: Tokenized) -> n
 
 def _check_lengths(tokenized: Tokenized, positions: int | None, what: str) -> None:
     """Refuse a text that has more tokens than a network can tell the places of, before any training."""
-    longest = max(int(rows.lengths.max()) for rows in tokenized.splits.values())
+    lengths = [rows.lengths for rows in tokenized.splits.values()]
+    if "first_word_id" in tokenized.state:  # words have no places
+        words = [word_ids(rows, tokenized.state).lengths for rows in tokenized.splits.values()]
+        lengths = [both - of_words for both, of_words in zip(lengths, words, strict=True)]
+    longest = max(int(part.max()) for part in lengths)
     if positions is not None and longest > positions:
         raise UserError(
             f"{what} has {positions} positions, but a text has {longest} tokens; "

@@ -110,7 +110,10 @@ def _measured(model: Any, corpus: Corpus, split: str) -> dict[str, Any] | None:
     probabilities = np.zeros((len(rows), corpus.num_classes))
     probabilities[:, model.classes_] = model.predict_proba(rows.texts)
     targets = torch.from_numpy(rows.labels)
-    return evaluate(torch.from_numpy(probabilities), targets, corpus.task, corpus.label_names)
+    largest = int(corpus.class_counts("train").argmax())
+    return evaluate(
+        torch.from_numpy(probabilities), targets, corpus.task, corpus.label_names, top_class=largest
+    )
 
 
 def measure(overrides: list[str], settings: Settings, directory: Path) -> Path:

@@ -315,6 +315,26 @@ def test_vectors_need_a_network_with_a_word_embedding(compose: Compose) -> None:
         configuration.check_arguments(config)
 
 
+@pytest.mark.parametrize(
+    ("model", "kind", "message"),
+    [
+        ("lora_word2vec", "encoder", "tokens and words; set model.tokenizer.kind=encoder_words"),
+        ("lora_word2vec", "words", "tokens and words; set model.tokenizer.kind=encoder_words"),
+        ("lora", "encoder_words", "encoder's tokens; set model.tokenizer.kind=encoder"),
+        ("bert", "words", "encoder's tokens; set model.tokenizer.kind=encoder"),
+        ("cnn", "encoder_words", "model=cnn does not read an encoder's tokens and words together"),
+    ],
+)
+def test_a_network_reads_the_kind_of_tokens_it_is_made_for(
+    compose: Compose, model: str, kind: str, message: str
+) -> None:
+    config = compose(f"model={model}")
+    configuration.check_arguments(config)
+    config["model"]["tokenizer"]["kind"] = kind
+    with pytest.raises(UserError, match=message):
+        configuration.check_arguments(config)
+
+
 def test_instantiate_hands_over_what_the_signature_has(compose: Compose) -> None:
     options = compose("alpha=balanced")["alpha"]
     counts = np.array([10, 30])

@@ -58,6 +58,8 @@ KINDS = {
         *("model.network.pooling=pooler", "model.network.pooler_untrained=true"),
     ],
     "two stages": ["lora", "model.max_epochs=3", "model.scheduler.then.epoch=1"],
+    "vectors that stay": ["word2vec", "model.max_epochs=2"],
+    "vectors that train": ["lora_word2vec", "model.max_epochs=2", "vectors.train=true"],
     "several labels": ["ffn", "data.task=multilabel", "loss=bce", "model.max_epochs=2"],
 }
 

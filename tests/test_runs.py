@@ -70,6 +70,8 @@ def test_the_encoder_counts_where_its_tokens_are_read(compose: Compose) -> None:
     bert = [name_of(compose("model=bert", f"encoder={name}")) for name in ("tiny", "minilm", "bertweet")]
     assert len(set(bert)) == 3
     assert name_of(compose("model=bert", "encoder=tiny", "encoder.max_tokens=64")) not in bert
+    both = [name_of(compose("model=lora_word2vec", f"encoder={name}")) for name in ("tiny", "minilm")]
+    assert len(set(both)) == 2
 
 
 KEPT = sorted((REPOSITORY / "results" / "tweeteval").glob("*/result.json"))

@@ -18,7 +18,15 @@ from emoji_pred import token_cache
 from emoji_pred.pretrained import load_fast_tokenizer
 from emoji_pred.text import normalise_tweet
 from emoji_pred.token_cache import tokenize
-from emoji_pred.tokenizers import EncoderTokenizer, Ragged, WordTokenizer, from_state
+from emoji_pred.tokenizers import (
+    EncoderAndWords,
+    EncoderTokenizer,
+    Ragged,
+    WordTokenizer,
+    from_state,
+    word_ids,
+    word_state,
+)
 
 WORDS = {"kind": "words", "max_tokens": 8, "min_count": 1, "max_size": None, "lowercase": False}
 TEXTS = {"train": ["so so good ❤", "good day", "so sad", "", "day ❤"], "validation": ["so unseen"]}
@@ -106,6 +114,49 @@ def test_a_tokenizer_is_built_again_from_its_state() -> None:
     assert again.vocab_size == tokenizer.vocab_size
 
 
+CLEANED = ["Кошки любят, и КОТОВ :)", "коты не любят кошек ❤!", "и не в, ..."]
+
+
+def test_words_as_lemmas_without_stop_words_and_punctuation() -> None:
+    pytest.importorskip("pymorphy3", reason="the extra `word2vec` is not installed")
+    forms = {"lemmatise": "ru", "stop_words": "ru", "drop_punctuation": True}
+    tokenizer = WordTokenizer.train(CLEANED, max_tokens=3, **forms)
+    assert tokenizer.words == ["кот", "кошка", "любить", "❤"]
+    # What is left out takes no place of the three that a text has.
+    assert ids(tokenizer.encode(["и, не в КОТА любили ❤ ❤"])) == [[2, 4, 5]]
+    assert ids(tokenizer.encode(["и не в, ...", "собака"])) == [[1], [1]]
+    again = from_state(tokenizer.state())
+    assert ids(again.encode(CLEANED)) == ids(tokenizer.encode(CLEANED))
+
+
+@pytest.mark.parametrize(
+    ("forms", "words"),
+    [
+        ({}, ["Кошки", "любят", ",", "и", "КОТОВ", ":)"]),
+        ({"drop_punctuation": True}, ["Кошки", "любят", "и", "КОТОВ"]),
+        ({"stop_words": "ru"}, ["Кошки", "любят", ",", "КОТОВ", ":)"]),
+        ({"lemmatise": "ru"}, ["кошка", "любить", ",", "и", "кот", ":)"]),
+        ({"lowercase": True}, ["кошки", "любят", ",", "и", "котов", ":)"]),
+    ],
+    ids=str,
+)
+def test_each_form_by_itself(forms: dict[str, Any], words: list[str]) -> None:
+    pytest.importorskip("pymorphy3", reason="the extra `word2vec` is not installed")
+    assert WordTokenizer.train(CLEANED[:1], **forms)._split(CLEANED[0]) == words
+
+
+def test_a_stop_word_is_known_by_its_lemma_too() -> None:
+    pytest.importorskip("pymorphy3", reason="the extra `word2vec` is not installed")
+    # `важную` is no entry of the list, its lemma `важный` is.
+    assert WordTokenizer([], 9, True, stop_words="ru")._split("важную") == ["важную"]
+    assert WordTokenizer([], 9, True, lemmatise="ru", stop_words="ru")._split("важную") == []
+
+
+def test_a_state_from_before_there_were_forms() -> None:
+    state = {"kind": "words", "words": ["so", "day"], "max_tokens": 3, "lowercase": False}
+    assert ids(from_state(state).encode(["so, day"])) == [[2, 1, 3]]
+
+
 # --- encoders
 
 
@@ -134,6 +185,43 @@ def test_ids_are_those_of_the_encoders_own_tokenizer(
     assert ids(ours.encode(texts)) == expected
     assert (ours.pad_id, ours.vocab_size) == (direct.pad_token_id, len(direct))
     assert max(map(len, expected)) == options["max_tokens"]
+
+
+def test_words_of_a_text_stand_behind_its_tokens(tiny: dict[str, Any]) -> None:
+    encoder, words = EncoderTokenizer(tiny, 8), WordTokenizer.train(TEXTS["train"], max_tokens=3)
+    both = EncoderAndWords(encoder, words)
+    texts = [LONG, "", "so sad", "unseen"]
+    rows, tokens, spelt = (ids(part.encode(texts)) for part in (both, encoder, words))
+    first = encoder.vocab_size
+    assert rows == [[*a, *(index + first for index in b)] for a, b in zip(tokens, spelt, strict=True)]
+    assert (both.vocab_size, both.pad_id) == (first + words.vocab_size, encoder.pad_id)
+    assert ids(from_state(both.state()).encode(texts)) == rows
+    assert word_state(both.state())["words"] == words.words
+    found = word_ids(both.encode(texts), both.state())
+    assert ids(found) == spelt
+    assert (found.ids.dtype, found.offsets.dtype) == (np.int32, np.int64)
+    assert ids(word_ids(words.encode(texts), words.state())) == spelt  # where there are words alone
+
+
+def test_both_kinds_of_tokens_are_cached(tiny: dict[str, Any], tmp_path: Path) -> None:
+    options = WORDS | {"kind": "encoder_words", "truncation_side": "left"}
+    built = tokenize(TEXTS, options, tiny, tmp_path)
+    assert same(built, tokenize(TEXTS, options, tiny, tmp_path))
+    first = built.state["first_word_id"]
+    assert ids(word_ids(built.splits["train"], built.state)) == ids(
+        tokenize(TEXTS, WORDS, {}, tmp_path).splits["train"]
+    )
+    assert max(len([index for index in row if index < first]) for row in ids(built.splits["train"])) <= 8
+    keys = {
+        token_cache._cache_key(TEXTS, options | changed, tiny | encoder)
+        for changed, encoder in [
+            ({}, {}),
+            ({"min_count": 2}, {}),
+            ({}, {"prefix": "x"}),
+            ({"max_tokens": 7}, {}),
+        ]
+    }
+    assert len(keys) == 4
 
 
 def test_truncation_on_the_left_keeps_the_end(tiny: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, PositiveInt
@@ -15,6 +15,7 @@ from emoji_pred import runs
 from emoji_pred.models.adapters import merged, target_modules, with_lora
 from emoji_pred.models.bert import encoder_width
 from emoji_pred.models.dropout import use_fast_dropout
+from emoji_pred.models.head import hidden_layers_head
 from emoji_pred.models.pinned import LeavesOut, digest_of
 from emoji_pred.models.pooling import masked_mean
 
@@ -70,7 +71,7 @@ class LoraClassifier(LeavesOut):
         self.encoder = _for_training(
             encoder, encoder_training, lora_rank, lora_alpha, lora_dropout, target_modules
         )
-        self.head = _head(head, width, head_dim, num_classes, head_dropout)
+        self.head = build_head(head, width, head_dim, num_classes, head_dropout)
         use_fast_dropout(self)
         self.leave_out("encoder", untrained)
 
@@ -139,12 +140,8 @@ def _for_training(
     return with_lora(encoder, rank=rank, alpha=alpha, dropout=dropout, targets=targets)
 
 
-def _head(kind: str, width: int, hidden: int, num_classes: int, dropout: float) -> nn.Sequential:
+def build_head(kind: str, width: int, hidden: int, num_classes: int, dropout: float) -> nn.Sequential:
+    """The head of the paper or of its authors' code: (B, width) in, raw logits (B, C) out."""
     if kind == "paper":
         return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, num_classes))
-    layers: list[Any] = [
-        *(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout)),
-        *(nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout)),
-        nn.Linear(hidden, num_classes),
-    ]
-    return nn.Sequential(*layers)
+    return hidden_layers_head(width, (hidden, hidden), num_classes, dropout)

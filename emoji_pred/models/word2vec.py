@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from emoji_pred.models.head import hidden_layers_head
+from emoji_pred.models.pooling import mean_of_known
 
 
 class MeanOfVectors(nn.Module):
@@ -46,8 +47,4 @@ class MeanOfVectors(nn.Module):
 
     def mean(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """The mean vector of each text: (B, D)."""
-        embedded = self.embedding(input_ids)  # (B, T, D)
-        counted = attention_mask & embedded.detach().ne(0).any(dim=-1)  # (B, T)
-        real = counted.unsqueeze(1).to(embedded.dtype)  # (B, 1, T)
-        mean: Tensor = (real @ embedded).squeeze(1) / real.sum(dim=-1).clamp(min=1)
-        return mean
+        return mean_of_known(self.embedding(input_ids), attention_mask)

@@ -48,6 +48,9 @@ def test_figures_are_scikit_learns(corpus: Corpus, monkeypatch: pytest.MonkeyPat
     assert figures["test"]["accuracy"] == pytest.approx((answers == rows.labels).mean())
     macro = f1_score(rows.labels, answers, average="macro", labels=range(corpus.num_classes), zero_division=0)
     assert figures["test"]["macro_f1"] == pytest.approx(macro)
+    top = int(np.bincount(corpus.splits["train"].labels).argmax())
+    recall = (answers[rows.labels == top] == top).mean()
+    assert figures["test"]["top_class_recall"] == pytest.approx(recall)
     # Words and characters both are features.
     names = kept[0][0].get_feature_names_out()
     assert {name.split("__")[0] for name in names} == {"tfidfvectorizer-1", "tfidfvectorizer-2"}
