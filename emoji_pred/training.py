@@ -18,15 +18,16 @@ with without_transformers():
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from emoji_pred import config as configuration
 from emoji_pred.batches import Batches, epoch_batches, padded_fraction
 from emoji_pred.classifier import Classifier
 from emoji_pred.data.corpus import Corpus
-from emoji_pred.errors import Pruned, UserError
+from emoji_pred.errors import Pruned
 from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
-from emoji_pred.metrics import evaluate
+from emoji_pred.metrics import evaluate, probabilities_of
+from emoji_pred.network import build_network
 from emoji_pred.optimizers import build_optimizer, build_scheduler
 from emoji_pred.peers import Peers
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
@@ -200,15 +201,15 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
     loss = configuration.instantiate(
         config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
     )
-    encoder = _load_encoder(config["encoder"], tokenized) if model["tokenizer"]["kind"] == "encoder" else None
-    network: nn.Module = configuration.instantiate(
-        model["network"],
+    encoder = config["encoder"] if model["tokenizer"]["kind"] == "encoder" else None
+    network = build_network(
+        model,
+        encoder,
         vocab_size=tokenized.vocab_size,
         num_classes=corpus.num_classes,
         pad_id=tokenized.pad_id,
-        encoder=encoder,
+        longest=max(int(rows.lengths.max()) for rows in tokenized.splits.values()),
     )
-    _check_lengths(tokenized, getattr(network, "max_positions", None), f"model={model['name']}")
     schedule = model["scheduler"]
     return Classifier(
         network.train(),  # a pretrained encoder is loaded in eval mode, where its dropout is off
@@ -220,36 +221,13 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         (lambda optimizer, steps: build_scheduler(optimizer, schedule, steps)) if schedule else None,
         {
             "model": {key: model[key] for key in ("name", "network", "tokenizer")},
-            "encoder": config["encoder"] if encoder is not None else None,
+            "encoder": encoder,
             "task": corpus.task,
             "label_names": list(corpus.label_names),
             "tokenizer": tokenized.state,
         },
         {split: corpus.splits[split].row_ids for split in ("train", "validation")},
     )
-
-
-def _load_encoder(options: Options, tokenized: Tokenized) -> nn.Module:
-    from emoji_pred.pretrained import load_encoder, positions
-
-    try:
-        encoder = load_encoder(options)
-    except (RuntimeError, ValueError, TypeError, KeyError) as error:
-        if options["source"] != "random":
-            raise
-        raise UserError(f"encoder={options['name']}: encoder.config gives no network ({error})") from error
-    _check_lengths(tokenized, positions(encoder), f"encoder={options['name']}")
-    return encoder
-
-
-def _check_lengths(tokenized: Tokenized, positions: int | None, what: str) -> None:
-    """Refuse a text that has more tokens than a network can tell the places of, before any training."""
-    longest = max(int(rows.lengths.max()) for rows in tokenized.splits.values())
-    if positions is not None and longest > positions:
-        raise UserError(
-            f"{what} has {positions} positions, but a text has {longest} tokens; "
-            f"set model.tokenizer.max_tokens={positions}"
-        )
 
 
 def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batches:
@@ -280,11 +258,6 @@ def _evaluate_split(
     metrics["loss"] = classifier.mean_loss(logits, targets)
     rows = corpus.splits[split]
     return metrics, (list(rows.row_ids), rows.labels, probabilities.numpy())
-
-
-def probabilities_of(logits: Tensor, task: str) -> Tensor:
-    """Softmax over classes, or a sigmoid for each label, in float32."""
-    return logits.float().softmax(1) if task == "multiclass" else logits.float().sigmoid()
 
 
 def _plain_figures(row: Mapping[str, float]) -> dict[str, float | None]:
