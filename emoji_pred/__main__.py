@@ -10,6 +10,7 @@ from emoji_pred.process import prepare_process
 COMMANDS = {
     "runs": "emoji_pred.runs_command",
     "predict": "emoji_pred.predict_command",
+    "embeddings": "emoji_pred.embeddings_command",
     "dashboard": "emoji_pred.dashboard",
 }
 
