@@ -121,23 +121,36 @@ class TrainingBatches(Sampler[Any]):
 class TokenRows(Dataset):
     """Padded batches out of a ragged array; an index is the array of a batch's rows, or a part of a batch.
 
-    A part comes with the targets of its whole optimizer step, by which its loss is divided.
+    A part comes with the targets of its whole optimizer step, by which its loss is divided. Where the vectors
+    of the texts (N, D) are known (`frozen_vectors`), they stand in the place of the ids, with one column of
+    mask.
     """
 
-    def __init__(self, tokens: Ragged, targets: np.ndarray, pad_id: int) -> None:
+    def __init__(
+        self, tokens: Ragged, targets: np.ndarray, pad_id: int, vectors: np.ndarray | None = None
+    ) -> None:
         self.ids = torch.from_numpy(np.array(tokens.ids, dtype=np.int64))
         self.starts = torch.from_numpy(np.array(tokens.offsets[:-1], dtype=np.int64))
         self.lengths = torch.from_numpy(tokens.lengths)
         self.targets = torch.from_numpy(targets)
-        self.pad_id = pad_id
+        self.pad_id, self.vectors = pad_id, vectors
 
     def __getitem__(self, rows: np.ndarray | Part) -> dict[str, Any]:
         if isinstance(rows, Part):
             of_step = {"step_targets": self.targets[torch.from_numpy(rows.step_rows)], "counts": rows.counts}
             return self[rows.rows] | of_step
         index = torch.from_numpy(rows)
-        input_ids, mask = pad(self.ids, self.starts[index], self.lengths[index], self.pad_id)
+        input_ids, mask = self._ids(index) if self.vectors is None else self._embedded(rows)
         return {"input_ids": input_ids, "attention_mask": mask, "targets": self.targets[index], "rows": index}
+
+    def _embedded(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Vectors (B, D) and a mask (B, 1)."""
+        assert self.vectors is not None
+        return torch.from_numpy(np.array(self.vectors[rows])), torch.ones(len(rows), 1, dtype=torch.bool)
+
+    def _ids(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Padded ids and their mask, (B, T) both."""
+        return pad(self.ids, self.starts[index], self.lengths[index], self.pad_id)
 
 
 class Batches(pl.LightningDataModule):
@@ -151,6 +164,7 @@ class Batches(pl.LightningDataModule):
         bucket_batches: see `epoch_batches`.
         seed: of the run.
         accumulate: forward passes of one optimizer step.
+        vectors: (N, D) of each split, in the place of its ids.
     """
 
     def __init__(
@@ -162,9 +176,13 @@ class Batches(pl.LightningDataModule):
         bucket_batches: int,
         seed: int,
         accumulate: int = 1,
+        vectors: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         super().__init__()
-        self.rows = {split: TokenRows(tokens[split], targets[split], pad_id) for split in tokens}
+        known = vectors or {}
+        self.rows = {
+            split: TokenRows(tokens[split], targets[split], pad_id, known.get(split)) for split in tokens
+        }
         self.lengths = {split: tokens[split].lengths for split in tokens}
         self.batch_size, self.bucket_batches, self.seed = batch_size, bucket_batches, seed
         self.accumulate = accumulate

@@ -28,7 +28,8 @@ class Classifier(pl.LightningModule):
         loss: called as `loss(logits, targets)`, returns the mean over the rows.
         task: `multiclass` or `multilabel`.
         make_optimizer: called with the network once the device is known.
-        make_scheduler: called with the optimizer and the number of its steps; None keeps the rate constant.
+        make_scheduler: called with the optimizer, and `total_steps` and `epochs` of the whole training; None
+            keeps the rate constant.
         checkpoint_extras: plain values stored in every checkpoint, so that it can be used on its own.
         row_ids: of the splits `train` and `validation`, for errors; their positions where they are not given.
     """
@@ -39,7 +40,7 @@ class Classifier(pl.LightningModule):
         loss: nn.Module,
         task: str,
         make_optimizer: Callable[[nn.Module], Optimizer],
-        make_scheduler: Callable[[Optimizer, int], LRScheduler] | None,
+        make_scheduler: Callable[..., LRScheduler] | None,
         checkpoint_extras: Mapping[str, Any],
         row_ids: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -62,7 +63,8 @@ class Classifier(pl.LightningModule):
         optimizer = self.make_optimizer(self.network)
         if self.make_scheduler is None:
             return optimizer
-        schedule = self.make_scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs
+        schedule = self.make_scheduler(optimizer, total_steps=steps, epochs=epochs)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(

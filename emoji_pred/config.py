@@ -14,17 +14,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from emoji_pred import rank
 from emoji_pred.errors import UserError
-from emoji_pred.schema import Config, Trainer
+from emoji_pred.runs import NO_VECTORS
+from emoji_pred.schema import Config, Model, Trainer
 
 # Only these may be built from a configuration: a config is data, it cannot name arbitrary code.
 ALLOWED_TARGETS = {
     "model.network": "emoji_pred.models.",
+    "vectors": "emoji_pred.vectors.",
     "loss": "emoji_pred.losses.",
     "alpha": "emoji_pred.alpha.",
 }
-# Constructor arguments that the suite fills in from the corpus, the tokenizer and the encoder.
+# Constructor arguments that the suite fills in from the corpus, the tokenizer, the encoder and the run.
 INJECTED = frozenset(
-    {"self", "vocab_size", "num_classes", "pad_id", "encoder", "class_weights", "class_counts"}
+    {
+        *("self", "vocab_size", "num_classes", "pad_id", "encoder", "class_weights", "class_counts"),
+        *("words", "tokens", "seed", "cache_dir"),  # of vectors
+    }
 )
 
 
@@ -38,11 +43,12 @@ def check(config: Mapping[str, Any]) -> Config:
         checked = Config.model_validate(config)
     except ValidationError as error:
         raise UserError(_explain(error)) from None
-    for group in ("data", "loss", "alpha"):
+    for group in ("data", "vectors", "loss", "alpha"):
         for key in ("name", "_target_"):
             if not isinstance(config[group].get(key), str):
                 raise UserError(f"{group}.{key}: a name is required, found {config[group].get(key)!r}")
     model, trainer = checked.model, checked.trainer
+    _check_words(model, config["vectors"])
     if checked.logger.none is not None and len(config["logger"]) > 1:
         raise UserError("logger=none keeps no log and cannot stand beside another; leave one of them out")
     if trainer.accelerator == "cpu":
@@ -69,6 +75,20 @@ def check(config: Mapping[str, Any]) -> Config:
             "model.embedding_updates=rowwise has sparse gradients, which several devices cannot exchange; "
             "set model.embedding_updates=dense"
         )
+    if model.tokenizer.kind == "words" and model.tokenizer.truncation_side is not None:
+        raise UserError(
+            f"model.tokenizer.truncation_side={model.tokenizer.truncation_side} is for kind=encoder; words "
+            "are cut on the right: leave it out"
+        )
+    if (
+        model.scheduler is not None
+        and model.scheduler.then is not None
+        and model.scheduler.name != "constant"
+    ):
+        raise UserError(
+            f"model.scheduler.then is a second stage of name=constant, not of {model.scheduler.name}; set "
+            "model.scheduler.then=null or model.scheduler.name=constant"
+        )
     optimizer = model.optimizer
     for name in ("betas", "eps") if optimizer.target.endswith("SGD") else ("momentum",):
         if getattr(optimizer, name) is not None:
@@ -80,6 +100,20 @@ def check(config: Mapping[str, Any]) -> Config:
             f"{trainer.devices * trainer.num_nodes} devices; change model.batch_size or trainer.devices"
         )
     return checked
+
+
+def _check_words(model: Model, vectors: Mapping[str, Any]) -> None:
+    """Check that what is asked of words is asked of a model that reads words."""
+    if model.tokenizer.kind == "words":
+        return
+    if vectors["_target_"] != NO_VECTORS:
+        raise UserError(
+            f"vectors={vectors['name']} are of words, but model={model.name} reads an encoder's tokens; "
+            "set vectors=none"
+        )
+    for option in ("lemmatise", "stop_words", "drop_punctuation"):
+        if getattr(model.tokenizer, option):
+            raise UserError(f"model.tokenizer.{option} is for model.tokenizer.kind=words; leave it out")
 
 
 def check_processes(trainer: Trainer) -> None:
@@ -168,10 +202,11 @@ def check_alpha(config: Mapping[str, Any]) -> None:
 
 
 def check_arguments(config: Mapping[str, Any]) -> None:
-    """Check the arguments of network, loss and alpha against their signatures, which state the ranges."""
+    """Check the arguments of network, vectors, loss and alpha against signatures, which state the ranges."""
     problems = []
     network = config["model"]["network"]
-    for key, options in (("model.network", network), ("loss", config["loss"]), ("alpha", config["alpha"])):
+    groups = {"model.network": network, **{key: config[key] for key in ("vectors", "loss", "alpha")}}
+    for key, options in groups.items():
         schema = _signature_schema(resolve(options.get("_target_"), key), key)
         given = {
             name: tuple(value) if isinstance(value, list) else value  # YAML has no tuples
@@ -184,8 +219,13 @@ def check_arguments(config: Mapping[str, Any]) -> None:
             problems.append(_explain(error, prefix=key))
     if problems:
         raise UserError("; ".join(problems))
-    reads_encoder = "encoder" in inspect.signature(resolve(network["_target_"])).parameters
-    if reads_encoder and config["model"]["tokenizer"]["kind"] != "encoder":
+    arguments = inspect.signature(resolve(network["_target_"])).parameters
+    if config["vectors"]["_target_"] != NO_VECTORS and "embedding_dim" not in arguments:
+        raise UserError(
+            f"model={config['model']['name']} has no word embedding that could start from "
+            f"vectors={config['vectors']['name']}; set vectors=none"
+        )
+    if "encoder" in arguments and config["model"]["tokenizer"]["kind"] != "encoder":
         raise UserError("model.network reads a pretrained encoder's tokens; set model.tokenizer.kind=encoder")
 
 

@@ -62,7 +62,10 @@ def _run(options: argparse.Namespace) -> None:
 
     predictor = Predictor.load(directory)
     names, result = predictor.label_names, predictor.result
-    vectors = projections.label_vectors(predictor.network, len(names))
+    learned = predictor.clusters
+    vectors = projections.label_vectors(predictor.network, len(names) if learned is None else learned.count)
+    if learned is not None:  # labels that were learned as one have one vector
+        vectors = vectors[list(learned.of)]
     count = projections.default_clusters(len(names)) if options.clusters is None else options.clusters
     groups = projections.cluster(vectors, count, options.seed)
     coordinates, remarks, missing = projections.project_all(vectors, options.seed)

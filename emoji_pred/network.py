@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from emoji_pred import config as configuration
+from emoji_pred.cluster_answers import Clusters, answer_with_labels
 from emoji_pred.errors import UserError
 
 Options = Mapping[str, Any]
@@ -20,6 +21,7 @@ def build_network(
     vocab_size: int,
     num_classes: int,
     pad_id: int,
+    clusters: Clusters | None = None,
     longest: int = 0,
 ) -> nn.Module:
     """Instantiate `model.network`, with the pretrained encoder where its tokenizer is one's.
@@ -32,6 +34,7 @@ def build_network(
         vocab_size: ids that exist.
         num_classes: C.
         pad_id: the id of padding.
+        clusters: of the C classes, where the network learns clusters; it answers with the classes.
         longest: tokens of the longest text that will be read.
 
     Raises:
@@ -39,12 +42,16 @@ def build_network(
     """
     loaded = None
     if encoder is not None and model["tokenizer"]["kind"] == "encoder":
-        loaded = _load_encoder(encoder, longest)
+        loaded = _load_encoder(encoder, model["network"], longest)
     network: nn.Module = configuration.instantiate(
-        model["network"], vocab_size=vocab_size, num_classes=num_classes, pad_id=pad_id, encoder=loaded
+        model["network"],
+        vocab_size=vocab_size,
+        num_classes=num_classes if clusters is None else clusters.count,
+        pad_id=pad_id,
+        encoder=loaded,
     )
     _check_positions(longest, getattr(network, "max_positions", None), f"model={model['name']}")
-    return network
+    return network if clusters is None else answer_with_labels(network, clusters)
 
 
 def max_tokens(network: nn.Module) -> int | None:
@@ -55,11 +62,11 @@ def max_tokens(network: nn.Module) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _load_encoder(options: Options, longest: int) -> nn.Module:
+def _load_encoder(options: Options, network: Options, longest: int) -> nn.Module:
     from emoji_pred.pretrained import load_encoder, positions
 
     try:
-        encoder = load_encoder(options)
+        encoder = load_encoder(options, network)
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         if options["source"] != "random":
             raise

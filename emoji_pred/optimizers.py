@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -58,7 +59,7 @@ def build_optimizer(network: nn.Module, options: Mapping[str, Any], embedding_up
     tables: list[Tensor] = []
     if embedding_updates == "rowwise":
         for module in network.modules():
-            if isinstance(module, nn.Embedding):
+            if isinstance(module, nn.Embedding) and module.weight.requires_grad:
                 module.sparse = True
                 tables.append(module.weight)
     chosen = {id(table) for table in tables}
@@ -72,11 +73,28 @@ def build_optimizer(network: nn.Module, options: Mapping[str, Any], embedding_up
     return DenseAndRowwise(dense, torch.optim.SparseAdam(tables, **rowwise_arguments))
 
 
-def build_scheduler(optimizer: Optimizer, options: Mapping[str, Any], total_steps: int) -> LambdaLR:
-    """Linear warm-up over `warmup_steps` steps, then `constant` or `linear` down to 0 at `total_steps`."""
+def build_scheduler(
+    optimizer: Optimizer, options: Mapping[str, Any], total_steps: int, epochs: int = 1
+) -> LambdaLR:
+    """Linear warm-up over `warmup_steps` steps, then `constant` or `linear` down to 0 at `total_steps`.
+
+    Args:
+        optimizer: whose learning rate is that of the first stage.
+        options: `name`, `warmup_steps`, and `then` for a second stage: from `epoch` on (so many are over)
+            the rate is `lr`, for `constant` only.
+        total_steps: of the whole training.
+        epochs: of the whole training, each of as many steps.
+    """
     warmup, decays = options.get("warmup_steps", 0), options["name"] == "linear"
+    second = options.get("then")
+    change, lower = math.inf, 1.0
+    if second:
+        change = second["epoch"] * (total_steps // epochs)
+        lower = second["lr"] / optimizer.param_groups[0]["lr"]
 
     def factor(step: int) -> float:
+        if step >= change:
+            return lower
         if step < warmup:
             return (step + 1) / (warmup + 1)
         return max(0.0, (total_steps - step) / max(1, total_steps - warmup)) if decays else 1.0

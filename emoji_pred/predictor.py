@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from emoji_pred import runs, tokenizers
+from emoji_pred.cluster_answers import Clusters
 from emoji_pred.data.prepare import Clean, clean_text
 from emoji_pred.errors import UserError, one_line
 from emoji_pred.finished import read_result
@@ -49,6 +50,12 @@ class _Extras(BaseModel):
     task: Literal["multiclass", "multilabel"]
     label_names: list[str] = Field(min_length=1)
     tokenizer: dict[str, Any]
+    seed: int | None = None  # of checkpoints written before it was named there: the run's result has it
+    clusters: dict[str, list[Any]] | None = None  # of runs with `data.clusters`
+
+    def label_clusters(self) -> Clusters | None:
+        """The clusters that the network learned instead of the labels."""
+        return None if self.clusters is None else Clusters.from_plain(self.clusters)
 
 
 class Predictor:
@@ -60,6 +67,7 @@ class Predictor:
         task: `multiclass` or `multilabel`.
         label_names: C names, in class order.
         clean: how the texts of the run were cleaned; new ones are cleaned alike.
+        clusters: of the labels, where the network learned those.
         result: of the run, as in `result.json`.
         device: where the network computes.
     """
@@ -71,11 +79,13 @@ class Predictor:
         task: str,
         label_names: Sequence[str],
         clean: Clean = "as_distributed",
+        clusters: Clusters | None = None,
         result: Mapping[str, Any] | None = None,
         device: str = "cpu",
     ) -> None:
         self.network, self.tokenizer, self.task = network.eval().to(device), tokenizer, task
-        self.label_names, self.clean, self.result = tuple(label_names), clean, dict(result or {})
+        self.label_names, self.clean, self.clusters = tuple(label_names), clean, clusters
+        self.result = dict(result or {})
         self.device = device
 
     @classmethod
@@ -99,7 +109,8 @@ class Predictor:
         extras, weights = _read_checkpoint(path)
         try:
             tokenizer = tokenizers.from_state(extras.tokenizer)
-            network = _network(extras, tokenizer, weights, int(result["config"]["seed"]))
+            seed = result["config"]["seed"] if extras.seed is None else extras.seed
+            network = _network(extras, tokenizer, weights, int(seed))
             limit = max_tokens(network)
             if limit is not None and extras.tokenizer.get("max_tokens", 0) > limit:
                 # No text of the run was that long, but a new one may be.
@@ -109,7 +120,8 @@ class Predictor:
             raise UserError(f"{path}: {error}") from error
         except UNREADABLE as error:
             raise _foreign(path, error) from error
-        return cls(network, tokenizer, extras.task, extras.label_names, clean, result, device)
+        clusters = extras.label_clusters()
+        return cls(network, tokenizer, extras.task, extras.label_names, clean, clusters, result, device)
 
     @torch.inference_mode()
     def predict(self, texts: Sequence[str]) -> np.ndarray:
@@ -167,21 +179,7 @@ def _network(
             vocab_size=tokenizer.vocab_size,
             num_classes=len(extras.label_names),
             pad_id=tokenizer.pad_id,
+            clusters=extras.label_clusters(),
         )
-    load_weights(network, weights)
+    network.load_state_dict(weights)  # a network that leaves out what is frozen knows what to expect
     return network
-
-
-def load_weights(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Fill a network from a checkpoint, which may leave out what the network does not train.
-
-    Raises:
-        ValueError: a tensor is missing, of another shape, or none of the network's.
-    """
-    found = network.load_state_dict(weights, strict=False)
-    frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
-    buffers = {name for name, _ in network.named_buffers()} if frozen else set()
-    lacking = [name for name in found.missing_keys if name not in frozen | buffers]
-    if lacking or found.unexpected_keys:
-        what = f"lacks {lacking[0]}" if lacking else f"has {found.unexpected_keys[0]} besides"
-        raise ValueError(f"the network of its model {what}")

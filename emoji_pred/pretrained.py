@@ -56,22 +56,67 @@ def encoder_files(encoder: Mapping[str, Any]) -> Path:
     return folder
 
 
-def load_encoder(encoder: Mapping[str, Any]) -> nn.Module:
-    """Return an encoder network without its pooler, in float32, from an encoder's configuration.
+def load_encoder(
+    encoder: Mapping[str, Any], network: Mapping[str, Any] | None = None, seed: int | None = None
+) -> nn.Module:
+    """Return an encoder network in float32, from an encoder's configuration.
 
-    With source `random` the weights are drawn from torch's generator: seed it first.
+    It comes without its pooler, but for a network with `pooling: pooler`. The encoder's attribute
+    `untrained` then names the layers whose weights the checkpoint lacks: `{"pooler"}` or nothing.
+
+    Args:
+        encoder: a resolved configuration of the `encoder` group.
+        network: `model.network` of the model that will read it.
+        seed: with source `random`, from which the weights are drawn; None: torch's generator as it stands.
 
     Raises:
-        UserError: as `encoder_files`, or if the weights do not fill the network.
+        UserError: as `encoder_files`, if the weights do not fill the network, or if a pooler is asked for
+            that the architecture or the checkpoint does not have (`pooler_untrained` lets the latter pass).
     """
+    if seed is not None and encoder["source"] == "random":
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return load_encoder(encoder, network)
+    wanted = network is not None and network.get("pooling") == "pooler"
+    loaded, untrained = _loaded(encoder, wanted)
+    if wanted and network is not None:
+        _check_pooler(encoder, network, loaded, untrained)
+    loaded.untrained = untrained  # type: ignore[assignment]
+    return loaded
+
+
+def _check_pooler(
+    encoder: Mapping[str, Any], network: Mapping[str, Any], loaded: nn.Module, untrained: set[str]
+) -> None:
+    """Refuse a pooler that does not exist, or that would stay as it was drawn."""
+    name = encoder["name"]
+    if getattr(loaded, "pooler", None) is None:
+        raise UserError(
+            f"model.network.pooling=pooler: encoder={name} is a {type(loaded).__name__} and has no "
+            "pooler; set model.network.pooling=cls or mean"
+        )
+    trains = network.get("encoder_training") == "full"
+    if untrained and not trains and not network.get("pooler_untrained"):
+        raise UserError(
+            f"model.network.pooling=pooler: the checkpoint of encoder={name} has no pooler weights, so the "
+            "pooler would be a random layer that never trains; set model.network.pooling=cls or mean, or "
+            "model.network.pooler_untrained=true to have it all the same"
+        )
+
+
+def _loaded(encoder: Mapping[str, Any], with_pooler: bool) -> tuple[nn.Module, set[str]]:
+    """The network, and the names of its layers that the checkpoint does not fill."""
     from transformers import AutoConfig, AutoModel
 
     folder = encoder_files(encoder)
     if encoder["source"] == "random":
         options = {**encoder["config"], **_special_ids(encoder)}
         config = AutoConfig.for_model(options.pop("model_type"), **options)
-        network: nn.Module = AutoModel.from_config(config, attn_implementation="sdpa", **_no_pooler(config))
-        return network
+        pooler = {} if with_pooler else _no_pooler(config)
+        network: nn.Module = AutoModel.from_config(config, attn_implementation="sdpa", **pooler)
+        return network, {"pooler"} if with_pooler else set()
     import torch
 
     with _quiet(), _readable(encoder, folder):
@@ -85,16 +130,16 @@ def load_encoder(encoder: Mapping[str, Any]) -> nn.Module:
             trust_remote_code=False,
             attn_implementation="sdpa",
             output_loading_info=True,
-            **_no_pooler(config),
+            **({} if with_pooler else _no_pooler(config)),
         )
-    unfilled = [*loading["missing_keys"], *loading["mismatched_keys"]]
-    unfilled = [str(key) for key in unfilled if "pooler" not in str(key)]
+    lacking = [str(key) for key in (*loading["missing_keys"], *loading["mismatched_keys"])]
+    unfilled = [key for key in lacking if "pooler" not in key]
     if unfilled:
         raise UserError(
             f"encoder={encoder['name']}: weights in {folder} lack {len(unfilled)} tensors of the network, "
             f"such as {unfilled[0]}: the file is damaged or of another architecture: delete it and run again"
         )
-    return network
+    return network, {"pooler"} if len(unfilled) < len(lacking) else set()
 
 
 def load_fast_tokenizer(encoder: Mapping[str, Any]) -> PreTrainedTokenizerBase:
@@ -274,7 +319,7 @@ def _special_ids(encoder: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _no_pooler(config: Any) -> dict[str, bool]:
-    """Leave the pooler out where the architecture allows: no network here reads it."""
+    """Leave the pooler out where the architecture allows."""
     from transformers import MODEL_MAPPING
 
     network: Any = MODEL_MAPPING[type(config)]

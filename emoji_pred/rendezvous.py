@@ -20,8 +20,7 @@ HOST = "127.0.0.1"
 ANSWER = timedelta(seconds=10)  # of the first process on the same machine
 MEETING = timedelta(minutes=10)  # for all processes to have started; for a peer that answers no more
 VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK", "NODE_RANK")  # set here, for helpers and Lightning
-# Of the keys of this suite. The store of torchrun's static address outlives a try that it starts again.
-PREFIX = f"emoji_pred/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+PREFIX = "emoji_pred"  # of the keys of this suite
 
 
 def host() -> Any:
@@ -61,7 +60,7 @@ def join(place: Place, count: int) -> Any:
     if place.starter == "srun":
         _use_address_of_slurm(place)
     try:
-        store, _, _ = next(dist.rendezvous("env://", rank=place.rank, world_size=count, timeout=MEETING))
+        store = store_of_this_try(place.rank, count)
     except RuntimeError as error:
         where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
         raise UserError(
@@ -69,6 +68,18 @@ def join(place: Place, count: int) -> Any:
             f"nodes must be started within {MEETING.seconds // 60} minutes, and MASTER_PORT be free"
         ) from None
     return dist.PrefixStore(PREFIX, store)
+
+
+def tries_before() -> int:
+    """How often torchrun has started the processes of this run again."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
+
+
+def store_of_this_try(rank: int, count: int) -> Any:
+    """The store at the address in the environment, without what a try told that torchrun has given up."""
+    dist = _distributed()
+    store, _, _ = next(dist.rendezvous("env://", rank=rank, world_size=count, timeout=MEETING))
+    return dist.PrefixStore(f"try/{tries_before()}", store)
 
 
 def _join_first() -> Any:

@@ -9,7 +9,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from emoji_pred.training import Outcome
 
 Options = Mapping[str, Any]
+FEW_KNOWN = 0.5  # share of the words with vectors, below which a user is warned
 TEXT_FILES = "emoji_pred.data.text_files.load_text_files"
 
 
@@ -244,6 +245,7 @@ def _train(
             "rows": {split: len(rows.texts) for split, rows in corpus.splits.items()},
             "class_counts": corpus.class_counts("train").tolist(),
             "vocabulary": tokenized.vocab_size,
+            **_vector_figures(tokenized),
             "warnings": list(corpus.warnings),
             "code": code,
             **environment(outcome.on_gpu),
@@ -306,7 +308,7 @@ def _read(config: Options, identity: Identity, peers: Peers) -> tuple[Corpus, To
     peers.check_same(identity.name, identity.directory)
     corpus = _load_corpus(config)
     configuration.check_loss(config, corpus.task)
-    return corpus, _tokenize(config, corpus)
+    return corpus, _with_vectors(config, _tokenize(config, corpus))
 
 
 def _load_corpus(config: Options) -> Corpus:
@@ -329,3 +331,28 @@ def _tokenize(config: Options, corpus: Corpus) -> Tokenized:
         configuration.expand(config["cache_dir"]),
         functools.partial(chunks, config["trainer"]["progress"]),
     )
+
+
+def _with_vectors(config: Options, tokenized: Tokenized) -> Tokenized:
+    """Add the vectors that the words start from, where there are any; few known words are warned of."""
+    vectors = configuration.instantiate(
+        config["vectors"],
+        words=tokenized.state.get("words"),
+        tokens=tokenized.splits["train"],
+        seed=config["seed"],
+        cache_dir=configuration.expand(config["cache_dir"]),
+    )
+    if vectors is None:
+        return tokenized
+    share = vectors.figures({"train": tokenized.splits["train"]})["known_token_share"]["train"]
+    if share < FEW_KNOWN:
+        warnings.warn(
+            f"vectors={config['vectors']['name']} have {share:.0%} of the words of the training texts (each "
+            "counted as often as it occurs): are they of the texts' language?",
+            stacklevel=2,
+        )
+    return replace(tokenized, vectors=vectors)
+
+
+def _vector_figures(tokenized: Tokenized) -> dict[str, Any]:
+    return {"vectors": tokenized.vectors.figures(tokenized.splits)} if tokenized.vectors else {}

@@ -26,13 +26,20 @@ class _Strict(BaseModel):
 
 
 class Tokenizer(_Strict):
-    """`words`: NLTK TweetTokenizer and a vocabulary of the training split; `encoder`: the encoder's own."""
+    """`words`: NLTK TweetTokenizer and a vocabulary of the training split; `encoder`: the encoder's own.
+
+    The last three are of `words` (see `word_forms`).
+    """
 
     kind: Literal["words", "encoder"]
     max_tokens: PositiveInt | None = None
     min_count: PositiveInt = 1
     max_size: PositiveInt | None = None
     lowercase: bool = False
+    lemmatise: Literal["ru"] | None = None
+    stop_words: str | None = None
+    drop_punctuation: bool = False
+    truncation_side: Literal["left", "right"] | None = None  # of `encoder`; None: the encoder's own
 
 
 class Optimizer(_Strict):
@@ -46,11 +53,22 @@ class Optimizer(_Strict):
     momentum: Fraction | None = None
 
 
+class Stage(_Strict):
+    """The learning rate after so many epochs."""
+
+    epoch: PositiveInt
+    lr: Positive
+
+
 class Scheduler(_Strict):
-    """Learning rate over steps: linear warm-up, then constant, or linearly down to zero."""
+    """Learning rate over steps: linear warm-up, then constant, or linearly down to zero.
+
+    A constant one may have a second stage, `then`.
+    """
 
     name: Literal["constant", "linear"]
     warmup_steps: Annotated[int, Field(ge=0)] = 0
+    then: Stage | None = None
 
 
 class EarlyStopping(_Strict):
@@ -221,6 +239,7 @@ class Config(_Strict):
     """The whole configuration; the groups left as mappings are checked by the code they configure."""
 
     data: dict[str, Any]
+    vectors: dict[str, Any]
     model: Model
     encoder: Encoder
     loss: dict[str, Any]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Space = Mapping[str, Distribution]
 # Other settings are hardware and places, change what is measured (data), or are luck (seed).
-SEARCHED = ("model", "encoder", "loss", "alpha", "bucket_batches")
+SEARCHED = ("model", "vectors", "encoder", "loss", "alpha", "bucket_batches")
 SIGNIFICANT_DIGITS = 4  # of a drawn number: it is read and typed by people
 WORD = re.compile(r"(?!(?:null|true|false|nan|inf|yes|no|on|off)$)[A-Za-z_][\w./-]*", re.IGNORECASE)
 

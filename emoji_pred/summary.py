@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emoji_pred.runs import replace_file
+from emoji_pred.runs import NO_VECTORS, replace_file
 
 PLAIN_WIDTH = 120  # columns where there is no terminal to ask
 NARROW = 80  # below this, only the columns that matter most
@@ -28,6 +28,9 @@ METRICS = {
     "top_10": "top 10",
     "hamming_loss": "Hamming loss",
     "ece": "calibration error",
+    "top_class_recall": "recall of the top class",
+    "top_class_precision": "precision of the top class",
+    "zeroed_classes": "classes never predicted",
 }
 
 
@@ -48,7 +51,7 @@ def print_summary(
         screen.print(Text(line), soft_wrap=True)
     screen.print()
     screen.print(_metric_table(result, shown))
-    for remark in _remarks(result):
+    for remark in [*_top_class(result, shown), *_remarks(result)]:
         screen.print(Text(remark), soft_wrap=True)
     screen.print()
     screen.print(_class_table(result[shown[-1]]["per_class"], shown[-1], screen.width < NARROW))
@@ -151,7 +154,7 @@ def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[st
     config, parameters = result.get("config") or {}, result.get("parameters") or {}
     groups = [
         f"{group}={config[group]['name']}"
-        for group in ("data", "model", "encoder", "loss", "alpha")
+        for group in ("data", "model", "vectors", "encoder", "loss", "alpha")
         if isinstance(config.get(group), Mapping) and config[group].get("name") and _counts(group, config)
     ]
     lines = [f"run {result['run']}: {' '.join(groups)}".rstrip(": ")]
@@ -170,13 +173,57 @@ def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[st
 
 
 def _counts(group: str, config: Mapping[str, Any]) -> bool:
-    """The encoder is part of a run only where the model reads its tokens."""
+    """The encoder is part of a run only where the model reads its tokens, vectors where there are any."""
+    if group == "vectors":
+        return config["vectors"].get("_target_") != NO_VECTORS
     tokenizer = (config.get("model") or {}).get("tokenizer") or {}
     return group != "encoder" or tokenizer.get("kind") == "encoder"
 
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know before comparing the figures."""
+    return [*_ceiling(result), *_known_words(result), *_random_encoder(result)]
+
+
+def _top_class(result: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
+    """Which class the top class is; not in the table, as terminals disagree on an emoji's width."""
+    names = [str(result[split]["top_class"]) for split in splits if "top_class" in result[split]]
+    return [f"top class, the largest in training: {names[-1]}"] if names else []
+
+
+def _ceiling(result: Mapping[str, Any]) -> list[str]:
+    """The best that any model could reach, where a text with several labels keeps it below 100 %."""
+    corpus = (result.get("provenance") or {}).get("corpus") or {}
+    parts = []
+    for split in ("validation", "test"):
+        best = (corpus.get("ceiling") or {}).get(split)
+        if best and result.get(split) and best["top_1"] < 1:
+            parts.append(f"{split} top 1 {_percent(best['top_1'])}, top 10 {_percent(best['top_10'])}")
+    return (
+        [f"some texts have several labels; the best any model could reach: {'; '.join(parts)}"]
+        if parts
+        else []
+    )
+
+
+def _percent(fraction: float) -> str:
+    """Rounded down, so that 100 % means all."""
+    return f"{int(fraction * 1000 + 1e-9) / 10:.1f} %"
+
+
+def _known_words(result: Mapping[str, Any]) -> list[str]:
+    """How much of the texts the word vectors know."""
+    vectors = (result.get("provenance") or {}).get("vectors")
+    if not vectors:
+        return []
+    shares = ", ".join(f"{share:.0%} in {split}" for split, share in vectors["known_token_share"].items())
+    return [
+        f"vectors={vectors['name']} ({vectors['dim']} dimensions) have {vectors['known_words']:,} of the "
+        f"{vectors['words']:,} words of the vocabulary; of the words of the texts {shares}"
+    ]
+
+
+def _random_encoder(result: Mapping[str, Any]) -> list[str]:
     encoder = (result.get("config") or {}).get("encoder") or {}
     if encoder.get("source") == "random" and _counts("encoder", result["config"]):
         return [
@@ -246,7 +293,9 @@ def _place(result: Mapping[str, Any], one_parent: bool) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 def duration(seconds: float) -> str:

@@ -8,17 +8,18 @@ import json
 import os
 import shutil
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from emoji_pred.array_cache import locked, warn_not_cached
 from emoji_pred.pretrained import tokenizer_digest
 from emoji_pred.tokenizers import EncoderTokenizer, Ragged, Tokenizer, WordTokenizer
+from emoji_pred.vectors import Vectors
+from emoji_pred.word_forms import word_packages
 
 CACHE_VERSION = 1
 Progress = Callable[[Sequence[Any], str], Any]
@@ -33,6 +34,7 @@ class Tokenized:
     pad_id: int
     state: dict[str, Any]
     cached: bool
+    vectors: Vectors | None = None  # that the words start from
 
 
 def tokenize(
@@ -56,7 +58,7 @@ def tokenize(
     cached = _read_cache(directory)
     if cached is not None:
         return cached
-    with _lock(directory) as writable:
+    with locked(directory, "token") as writable:
         cached = _read_cache(directory)  # another process may have built it while this one waited
         if cached is not None:
             return cached
@@ -65,32 +67,8 @@ def tokenize(
             try:
                 _write_cache(directory, tokenized)
             except OSError as error:
-                _warn_not_cached(directory, error)
+                warn_not_cached(directory, error, "token")
     return tokenized
-
-
-@contextmanager
-def _lock(directory: Path) -> Iterator[bool]:
-    """Hold the lock of a cache entry; False, with a warning, where nothing can be written."""
-    from filelock import FileLock
-
-    lock = FileLock(directory.with_suffix(".lock"))
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        _warn_not_cached(directory, error)
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
-
-
-def _warn_not_cached(directory: Path, error: OSError) -> None:
-    reason = error.strerror or error
-    warnings.warn(f"token cache {directory.parent} cannot be written ({reason}); not cached", stacklevel=2)
 
 
 def _tokenize(
@@ -101,11 +79,11 @@ def _tokenize(
 ) -> Tokenized:
     tokenizer: Tokenizer
     if options["kind"] == "words":
-        settings = {name: value for name, value in options.items() if name != "kind"}
+        settings = {k: value for k, value in options.items() if k not in ("kind", "truncation_side")}
         settings["max_tokens"] = settings["max_tokens"] or 64
         tokenizer = WordTokenizer.train(texts["train"], **settings)
     else:
-        tokenizer = EncoderTokenizer(encoder, options["max_tokens"])
+        tokenizer = EncoderTokenizer(encoder, options["max_tokens"], options.get("truncation_side"))
     splits = {}
     for split, rows in texts.items():
         chunks = [rows[start : start + 1000] for start in range(0, len(rows), 1000)]
@@ -127,6 +105,8 @@ def _cache_key(
             "transformers",
             *(["nltk", "emoji"] if encoder.get("normalise") == "tweet" else []),
         ]
+    else:
+        packages += word_packages(options.get("lemmatise"), options.get("stop_words"))
     settings = {
         "version": CACHE_VERSION,
         "packages": {name: importlib.metadata.version(name) for name in packages},
@@ -156,7 +136,7 @@ def _write_cache(directory: Path, tokenized: Tokenized) -> None:
             "state": tokenized.state,
         }
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        digests = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
+        digests = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
         (temporary / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
         if directory.exists():  # corrupt, or it would have been read
             shutil.rmtree(directory)
@@ -169,7 +149,7 @@ def _write_cache(directory: Path, tokenized: Tokenized) -> None:
 def _read_cache(directory: Path) -> Tokenized | None:
     try:
         digests = json.loads((directory / "digests.json").read_text(encoding="utf-8"))
-        if any(_digest(directory / name) != digest for name, digest in digests.items()):
+        if any(file_digest(directory / name) != digest for name, digest in digests.items()):
             return None
         meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
         splits = {
@@ -183,6 +163,7 @@ def _read_cache(directory: Path) -> Tokenized | None:
         return None
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """The digest by which a file of a cache is known to be whole."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "blake2b").hexdigest()

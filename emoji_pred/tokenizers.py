@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
 
+from emoji_pred import word_forms
 from emoji_pred.errors import UserError
 
 CHARACTERS_A_TOKEN = 100  # no word of a tweet is longer
@@ -70,14 +72,32 @@ class WordTokenizer:
         words: the vocabulary after the two special tokens, the most frequent first.
         max_tokens: longer texts are cut on the right.
         lowercase: fold case before looking up (emoticons keep theirs).
+        lemmatise: language whose words are brought to their lemmas, in lower case; `ru` or None.
+        stop_words: language whose stop words are left out, as they stand and as lemmas; None leaves none out.
+        drop_punctuation: leave out what is punctuation alone, emoticons too.
+
+    Raises:
+        UserError: a language that is not known, or a package that is not installed (see `word_forms`).
     """
 
     pad_id, unknown_id = 0, 1
 
-    def __init__(self, words: Sequence[str], max_tokens: int, lowercase: bool) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        max_tokens: int,
+        lowercase: bool,
+        lemmatise: str | None = None,
+        stop_words: str | None = None,
+        drop_punctuation: bool = False,
+    ) -> None:
         from nltk.tokenize import TweetTokenizer
 
         self.words, self.max_tokens, self.lowercase = list(words), max_tokens, lowercase
+        self.forms = {"lemmatise": lemmatise, "stop_words": stop_words, "drop_punctuation": drop_punctuation}
+        self._cleaned = (
+            _cleaner(lemmatise, stop_words, drop_punctuation) if any(self.forms.values()) else None
+        )
         # Only words are looked up: a tweet that spells out a special token's name is unknown, not padding.
         self._ids = {word: index for index, word in enumerate(self.words, start=2)}
         self._split_whole = TweetTokenizer(preserve_case=not lowercase).tokenize
@@ -91,20 +111,24 @@ class WordTokenizer:
         min_count: int = 1,
         max_size: int | None = None,
         lowercase: bool = False,
+        **forms: Any,
     ) -> WordTokenizer:
-        """Build the vocabulary of `texts`: words seen `min_count` times or more, at most `max_size`."""
-        tokenizer = cls([], max_tokens, lowercase)
+        """Build the vocabulary of `texts`: words seen `min_count` times or more, at most `max_size`.
+
+        `forms` are lemmatise, stop_words and drop_punctuation, as for the tokenizer itself.
+        """
+        tokenizer = cls([], max_tokens, lowercase, **forms)
         counts = Counter(chain.from_iterable(map(tokenizer._split, texts)))
         # Ties are broken by the word itself, so that the order of the rows does not matter.
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         words = [word for word, count in ranked if count >= min_count][:max_size]
-        return cls(words, max_tokens, lowercase)
+        return cls(words, max_tokens, lowercase, **forms)
 
     def _split(self, text: str) -> list[str]:
         # NLTK's patterns take a time that grows with the square of a hostile text's length; what lies far
         # beyond the limit is cut off before.
         words: list[str] = self._split_whole(text[: self.max_tokens * CHARACTERS_A_TOKEN])
-        return words
+        return words if self._cleaned is None else self._cleaned(words)
 
     @property
     def vocab_size(self) -> int:
@@ -125,7 +149,26 @@ class WordTokenizer:
             "words": self.words,
             "max_tokens": self.max_tokens,
             "lowercase": self.lowercase,
+            **self.forms,
         }
+
+
+def _cleaner(
+    lemmatise: str | None, stop_words: str | None, drop_punctuation: bool
+) -> Callable[[list[str]], list[str]]:
+    """A function from the words of a text to those that are kept, in the form that is counted."""
+    lemma = word_forms.lemmatiser(lemmatise) if lemmatise else None
+    stopped = word_forms.stop_words(stop_words) if stop_words else frozenset()
+
+    def form(word: str) -> str:
+        """The form of a word; empty where it is left out."""
+        if drop_punctuation and word_forms.is_punctuation(word):
+            return ""
+        counted = lemma(word) if lemma else word
+        return "" if word.lower() in stopped or counted.lower() in stopped else counted
+
+    remembered = functools.lru_cache(maxsize=word_forms.REMEMBERED_WORDS)(form)
+    return lambda words: [counted for counted in map(remembered, words) if counted]
 
 
 class EncoderTokenizer:
@@ -134,20 +177,32 @@ class EncoderTokenizer:
     Args:
         encoder: the `encoder` config group.
         max_tokens: limit with special tokens; None takes the encoder's own.
+        truncation_side: where a long text is cut, `left` or `right`; None takes the encoder's own. The
+            prefix stands before what is left of the text.
+
+    Raises:
+        UserError: the limit leaves no room for a text.
     """
 
-    def __init__(self, encoder: Mapping[str, Any], max_tokens: int | None) -> None:
+    def __init__(
+        self, encoder: Mapping[str, Any], max_tokens: int | None, truncation_side: str | None = None
+    ) -> None:
         from emoji_pred.pretrained import load_fast_tokenizer
 
-        self.encoder, self.max_tokens = dict(encoder), max_tokens or int(encoder["max_tokens"])
-        self._tokenizer = load_fast_tokenizer(encoder)
-        self._tokenizer.truncation_side = encoder["truncation_side"]
+        side = truncation_side or encoder["truncation_side"]
+        self.encoder = {**encoder, "truncation_side": side}
+        self.max_tokens = max_tokens or int(encoder["max_tokens"])
+        self._tokenizer = load_fast_tokenizer(self.encoder)
+        self._tokenizer.truncation_side = side
         self.pad_id = int(self._tokenizer.pad_token_id)
         special = self._tokenizer.num_special_tokens_to_add()
+        # Cut from the left, the text would lose its prefix: it is then cut behind it.
+        self._first, self._last = self._around() if side == "left" and encoder["prefix"] else ([], [])
+        special = max(special, len(self._first) + len(self._last))
         if self.max_tokens <= special:
             raise UserError(
                 f"model.tokenizer.max_tokens={self.max_tokens} leaves no room for a text: "
-                f"encoder={encoder['name']} puts {special} special tokens around it"
+                f"encoder={encoder['name']} puts {special} special tokens (and those of its prefix) around it"
             )
 
     @property
@@ -162,10 +217,29 @@ class EncoderTokenizer:
 
             texts = [normalise_tweet(text) for text in texts]
         prefix = self.encoder["prefix"]
-        encoded = self._tokenizer(
-            [prefix + text for text in texts], truncation=True, max_length=self.max_tokens
-        )
-        return Ragged.from_rows([row or [self._tokenizer.unk_token_id] for row in encoded["input_ids"]])
+        limit: dict[str, Any] = {"truncation": True, "max_length": self.max_tokens}
+        if self._first:
+            limit = {"truncation": False, "verbose": False}
+        rows = self._tokenizer([prefix + text for text in texts], **limit)["input_ids"]
+        if self._first:
+            rows = [self._cut_behind_prefix(row) for row in rows]
+        return Ragged.from_rows([row or [self._tokenizer.unk_token_id] for row in rows])
+
+    def _around(self) -> tuple[list[int], list[int]]:
+        """The ids before a text, those of the prefix at their end, and the ids behind it."""
+        # A space at the prefix' end belongs to the first word of the text in some vocabularies.
+        prefix = self.encoder["prefix"].rstrip()
+        bare = self._tokenizer(prefix, add_special_tokens=False)["input_ids"]
+        whole = self._tokenizer(prefix)["input_ids"]
+        starts = (place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
+        end = next(starts) + len(bare)
+        return whole[:end], whole[end:]
+
+    def _cut_behind_prefix(self, row: list[int]) -> list[int]:
+        if len(row) <= self.max_tokens:
+            return row
+        kept = self.max_tokens - len(self._first)  # the last tokens, special ones at their end
+        return [*self._first, *row[-kept:]]
 
     def state(self) -> dict[str, Any]:
         """The encoder that names the tokenizer, and the limit."""
@@ -175,5 +249,9 @@ class EncoderTokenizer:
 def from_state(state: Mapping[str, Any]) -> Tokenizer:
     """Build a tokenizer again from its `state()`."""
     if state["kind"] == "words":
-        return WordTokenizer(state["words"], state["max_tokens"], state["lowercase"])
+        # States written before there were forms have none of them.
+        forms = {
+            name: state[name] for name in ("lemmatise", "stop_words", "drop_punctuation") if name in state
+        }
+        return WordTokenizer(state["words"], state["max_tokens"], state["lowercase"], **forms)
     return EncoderTokenizer(state["encoder"], state["max_tokens"])

@@ -27,7 +27,7 @@ with without_transformers():
 import torch
 
 from emoji_pred.progress import callbacks
-from emoji_pred.rendezvous import MEETING
+from emoji_pred.rendezvous import MEETING, store_of_this_try, tries_before
 
 Options = Mapping[str, Any]
 # Called with the number of an epoch (from 0) and its figures; may raise `Pruned`.
@@ -42,6 +42,27 @@ class SafeCheckpointIO(TorchCheckpointIO):
         """Replace the checkpoint at `path` by `checkpoint`."""
         with runs.replace_file(Path(path)) as stream:
             torch.save(checkpoint, stream)
+
+
+class RestartedDDP(DDPStrategy):
+    """Lightning's DDP, which finds its peers also where torchrun has started them again.
+
+    torch would look them up at the addresses of the processes that are gone, which the store still holds.
+    """
+
+    def setup_distributed(self) -> None:
+        """Join the group of processes."""
+        if tries_before() and not torch.distributed.is_initialized():
+            self.set_world_ranks()
+            torch.distributed.init_process_group(
+                self._get_process_group_backend(),
+                store=store_of_this_try(self.global_rank, self.world_size),
+                rank=self.global_rank,
+                world_size=self.world_size,
+                timeout=MEETING,
+                device_id=None if self.root_device.type == "cpu" else self.root_device,
+            )
+        super().setup_distributed()
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -117,7 +138,7 @@ def build_trainer(
         accelerator=accelerator,
         devices=hardware["devices"],
         num_nodes=hardware["num_nodes"],
-        strategy=DDPStrategy(timeout=MEETING) if several else "auto",
+        strategy=RestartedDDP(timeout=MEETING) if several else "auto",
         precision=hardware["precision"],
         deterministic="warn" if torch.cuda.is_available() and hardware["accelerator"] != "cpu" else True,
         max_epochs=epochs,
@@ -157,5 +178,7 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
     # Our batches continue at their place in the epoch (batches.Batches.state_dict).
     warnings.filterwarnings("ignore", message=".*resuming from a checkpoint that ended before the epoch.*")
+    # A frozen encoder is meant to be (models.lora).
+    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
     # The classifier gathers its figures over the devices itself.
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")

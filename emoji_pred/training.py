@@ -23,6 +23,7 @@ from torch import nn
 from emoji_pred import config as configuration
 from emoji_pred.batches import Batches, epoch_batches, padded_fraction
 from emoji_pred.classifier import Classifier
+from emoji_pred.cluster_answers import ClusterLoss, Clusters
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.errors import Pruned
 from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
@@ -30,10 +31,12 @@ from emoji_pred.metrics import evaluate, probabilities_of
 from emoji_pred.network import build_network
 from emoji_pred.optimizers import build_optimizer, build_scheduler
 from emoji_pred.peers import Peers
+from emoji_pred.progress import chunks
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
 from emoji_pred.signals import stop_request
 from emoji_pred.token_cache import Tokenized
 from emoji_pred.trainer import CANDIDATE, Watch, build_trainer, quiet_libraries
+from emoji_pred.vectors import Vectors
 
 Options = Mapping[str, Any]
 ALL_THREADS = torch.get_num_threads()  # before a run of a sweep sets fewer
@@ -102,7 +105,7 @@ def train_and_evaluate(
     torch.set_flush_denormal(True)
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     classifier = build_classifier(config, corpus, tokenized)
-    batches = build_batches(config, corpus, tokenized)
+    batches = build_batches(config, corpus, tokenized, embedded(config, classifier.network, tokenized))
     found = peers.of_first("state", lambda: _state(directory, config["force"]))
     state = directory / found if found else None
     title = run_title(overrides, directory.name)
@@ -197,19 +200,30 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
     """Network, loss with class weights of the training split, and optimizer, as the configuration says."""
     model = config["model"]
     counts = corpus.class_counts("train")
+    clusters = Clusters.by_frequency(corpus.clusters, counts) if corpus.clusters else None
+    if clusters is not None:
+        counts = clusters.class_counts(counts)
     weights = configuration.instantiate(config["alpha"], class_counts=counts)
     loss = configuration.instantiate(
         config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
     )
     encoder = config["encoder"] if model["tokenizer"]["kind"] == "encoder" else None
+    vectors = tokenized.vectors
+    if vectors is not None:  # the checkpoint then tells the true width too
+        model = {**model, "network": {**model["network"], "embedding_dim": vectors.dim}}
     network = build_network(
         model,
         encoder,
         vocab_size=tokenized.vocab_size,
         num_classes=corpus.num_classes,
         pad_id=tokenized.pad_id,
+        clusters=clusters,
         longest=max(int(rows.lengths.max()) for rows in tokenized.splits.values()),
     )
+    if vectors is not None:
+        _start_from(network, vectors)
+    if clusters is not None:
+        loss = ClusterLoss(loss, clusters)
     schedule = model["scheduler"]
     return Classifier(
         network.train(),  # a pretrained encoder is loaded in eval mode, where its dropout is off
@@ -218,20 +232,52 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         functools.partial(
             build_optimizer, options=model["optimizer"], embedding_updates=model["embedding_updates"]
         ),
-        (lambda optimizer, steps: build_scheduler(optimizer, schedule, steps)) if schedule else None,
+        functools.partial(build_scheduler, options=schedule) if schedule else None,
         {
             "model": {key: model[key] for key in ("name", "network", "tokenizer")},
             "encoder": encoder,
+            "seed": config["seed"],  # from which an encoder with random weights is drawn again
             "task": corpus.task,
             "label_names": list(corpus.label_names),
+            **({} if clusters is None else {"clusters": clusters.plain()}),
             "tokenizer": tokenized.state,
         },
         {split: corpus.splits[split].row_ids for split in ("train", "validation")},
     )
 
 
-def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batches:
-    """The data module of a run."""
+def _start_from(network: nn.Module, vectors: Vectors) -> None:
+    """Put vectors into the word embedding of a network, which every network with an `embedding_dim` has."""
+    embedding = network.embedding
+    assert isinstance(embedding, nn.Embedding)
+    with torch.no_grad():
+        embedding.weight.copy_(torch.from_numpy(vectors.weights))
+    embedding.weight.requires_grad_(vectors.train)
+
+
+def embedded(config: Options, network: nn.Module, tokenized: Tokenized) -> dict[str, np.ndarray] | None:
+    """The vectors of all texts where they stay the same while the network trains; None where they do not."""
+    if not getattr(network, "is_frozen", False):
+        return None
+    from emoji_pred.frozen_vectors import embed
+
+    hardware, cache = config["trainer"], configuration.expand(config["cache_dir"])
+    on_gpu = hardware["accelerator"] != "cpu" and torch.cuda.is_available()
+    bar = functools.partial(chunks, hardware["progress"])
+    return embed(
+        network,  # type: ignore[arg-type]
+        tokenized.splits,
+        tokenized.pad_id,
+        cache,
+        "cuda" if on_gpu else "cpu",
+        bar,
+    )
+
+
+def build_batches(
+    config: Options, corpus: Corpus, tokenized: Tokenized, vectors: dict[str, np.ndarray] | None = None
+) -> Batches:
+    """The data module of a run, with the texts' vectors in the place of their ids where there are any."""
     model = config["model"]
     targets = {
         split: rows.labels if rows.labels.ndim == 1 else rows.labels.astype(np.float32)
@@ -245,6 +291,7 @@ def build_batches(config: Options, corpus: Corpus, tokenized: Tokenized) -> Batc
         config["bucket_batches"],
         config["seed"],
         model["accumulate"],
+        vectors,
     )
 
 
@@ -254,7 +301,8 @@ def _evaluate_split(
     trainer.predict(classifier, batches.evaluation_dataloader(split), return_predictions=False)
     _, logits, targets = classifier.predictions()
     probabilities = probabilities_of(logits, corpus.task)
-    metrics = evaluate(probabilities, targets.long(), corpus.task, corpus.label_names)
+    largest = int(corpus.class_counts("train").argmax())
+    metrics = evaluate(probabilities, targets.long(), corpus.task, corpus.label_names, top_class=largest)
     metrics["loss"] = classifier.mean_loss(logits, targets)
     rows = corpus.splits[split]
     return metrics, (list(rows.row_ids), rows.labels, probabilities.numpy())

@@ -7,10 +7,7 @@ and its answers to `results/tweeteval/<hash>/` and renders `results/tweeteval.md
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,11 +20,10 @@ from emoji_pred import runs
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.errors import UserError
 from experiments.compose import compose_config
+from experiments.kept_runs import ROOT, kept_results, put_between_marks, run_names, seeds_without, start
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results" / "tweeteval"
 REPORT = ROOT / "results" / "tweeteval.md"
-README = ROOT / "README.md"
 MARKS = ("<!-- results table: begin -->", "<!-- results table: end -->")
 CLEANINGS = ("as_distributed", "leak_free")
 RESIDUE = "\ufe0f"  # the variation selector that stayed when the heart or the sun was removed
@@ -142,25 +138,10 @@ def main() -> None:
 
             cells = collect(arguments.runs_dir)
             REPORT.write_text(render(cells, collect_choices(arguments.runs_dir)), encoding="utf-8")
-            README.write_text(
-                put_between_marks(README.read_text(encoding="utf-8"), paper_table(cells)), "utf-8"
-            )
-            print(f"written: {REPORT.relative_to(ROOT)}, and the table in {README.name}")
+            put_between_marks(ROOT / "README.md", MARKS, paper_table(cells))
+            print(f"written: {REPORT.relative_to(ROOT)}, and the table in README.md")
     except UserError as error:
         sys.exit(f"error: {error}")
-
-
-def put_between_marks(page: str, table: str) -> str:
-    """The page with `table` in the place of what stood between the marks.
-
-    Raises:
-        UserError: the marks are not there.
-    """
-    before, begin, rest = page.partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not begin or not end:
-        raise UserError(f"{README.name} has no place for the table; put back {MARKS[0]} and {MARKS[1]}")
-    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def command(row: Row, clean: str, seeds: Sequence[int], more: Sequence[str] = ()) -> list[str]:
@@ -187,27 +168,15 @@ def run_missing(runs_dir: Path, only: str | None, threads: int | None) -> None:
     """
     missing = []
     for cell in collect(runs_dir):
-        seeds = _seeds_without(cell.row.seeds, cell.results)
+        seeds = seeds_without(cell.row.seeds, cell.results)
         if seeds:
             missing.append((cell.row, command(cell.row, cell.clean, seeds)))
     for choice, _, other in collect_choices(runs_dir):
-        seeds = _seeds_without(choice.seeds, other)
+        seeds = seeds_without(choice.seeds, other)
         if seeds:
             missing.append((row_of(choice), choice_command(choice, seeds)))
-    failed = 0
-    for row, typed in missing:
-        if only and f"model={only}" not in row.overrides:
-            continue
-        extra = [f"runs_dir={runs_dir}", *([f"trainer.threads={threads}"] if threads else [])]
-        print("$ python", *typed, flush=True)
-        failed += subprocess.run([sys.executable, *typed, *extra], cwd=ROOT, check=False).returncode != 0
-    if failed:
-        raise UserError(f"{failed} command(s) failed, see above; the same command again runs what is missing")
-
-
-def _seeds_without(seeds: Sequence[int], results: Sequence[dict[str, Any]]) -> list[int]:
-    kept = {result["config"]["seed"] for result in results}
-    return [seed for seed in seeds if seed not in kept]
+    wanted = [typed for row, typed in missing if not only or f"model={only}" in row.overrides]
+    start(wanted, runs_dir, threads)
 
 
 def collect(runs_dir: Path) -> list[Measured]:
@@ -220,7 +189,7 @@ def collect(runs_dir: Path) -> list[Measured]:
     for row in ROWS:
         for clean in CLEANINGS:
             cell = Measured(row, clean)
-            cell.results = _kept(runs_dir, run_names(command(row, clean, row.seeds)))
+            cell.results = _kept(runs_dir, command(row, clean, row.seeds))
             cells.append(cell)
     return cells
 
@@ -231,38 +200,19 @@ def collect_choices(runs_dir: Path) -> list[tuple[Choice, list[dict[str, Any]], 
     for choice in CHOICES:
         chosen = command(row_of(choice), CLEANINGS[0], choice.seeds)
         other = choice_command(choice, choice.seeds)
-        found.append((choice, _kept(runs_dir, run_names(chosen)), _kept(runs_dir, run_names(other))))
+        found.append((choice, _kept(runs_dir, chosen), _kept(runs_dir, other)))
     return found
 
 
-def _kept(runs_dir: Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The kept results of those runs that have one, copied from `runs_dir` if they finished there."""
-    results = []
-    for name in names:
-        finished = runs.read_finished(runs_dir / name)
-        if finished:
-            _keep(finished, runs_dir / name)
-        if (RESULTS / name / runs.RESULT).is_file():
-            results.append(json.loads((RESULTS / name / runs.RESULT).read_text(encoding="utf-8")))
-    return results
+def _kept(runs_dir: Path, typed: Sequence[str]) -> list[dict[str, Any]]:
+    return kept_results(runs_dir, RESULTS, run_names(typed), _keep_answers)
 
 
-def run_names(typed: Sequence[str]) -> list[str]:
-    """The names that `train.py` gives to the runs of a sweep over seeds, in their order."""
-    _, _, *overrides = typed
-    seeds = next(word for word in overrides if word.startswith("seed="))
-    shared = [word for word in overrides if word != seeds]
-    configs = [compose_config([*shared, f"seed={seed}"]) for seed in seeds.removeprefix("seed=").split(",")]
-    return [runs.run_hash(runs.identity(config, {})) for config in configs]
-
-
-def _keep(result: dict[str, Any], directory: Path) -> None:
-    """Copy a result, and of its predictions the answered class of each test row (50 kB instead of 5 MB)."""
+def _keep_answers(result: dict[str, Any], directory: Path, target: Path) -> None:
+    """Keep of a run's predictions the answered class of each test row (50 kB instead of 5 MB)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    target = RESULTS / result["run"]
-    target.mkdir(parents=True, exist_ok=True)
     row_ids, targets, probabilities = runs.read_predictions(directory / runs.PREDICTIONS)["test"]
     if row_ids != [f"test/{row}" for row in range(len(row_ids))]:
         raise UserError(f"{directory}: test rows are not in the order of the file")
@@ -270,7 +220,6 @@ def _keep(result: dict[str, Any], directory: Path) -> None:
         {"target": targets.astype(np.uint8), "answer": probabilities.argmax(1).astype(np.uint8)}
     )
     pq.write_table(answers, target / "test.parquet", compression="zstd")
-    runs.write_json(target / "result.json", result)
 
 
 def test_answers(run: str) -> tuple[np.ndarray, np.ndarray]:
@@ -300,13 +249,6 @@ def scores(targets: np.ndarray, answers: np.ndarray) -> dict[str, float]:
         "macro_f1": float(f1_score(targets, answers, average="macro", **options)),
         "weighted_f1": float(f1_score(targets, answers, average="weighted", **options)),
     }
-
-
-def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
-    """`0.241 ± 0.004`: mean and standard deviation over seeds; one value stands alone."""
-    if len(values) == 1:
-        return f"{values[0]:.{digits}f}"
-    return f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from experiments.kept_runs import mean_and_spread
 from experiments.tweeteval import (
     Choice,
     Measured,
     choice_command,
     command,
-    mean_and_spread,
     residue_rows,
     scores,
     test_answers,

@@ -33,9 +33,15 @@ SMALL_NETWORKS = {
         *("model.network.embedding_dim=8", "model.network.layers=1"),
         *("model.network.feed_forward_dim=8", "model.network.classifier_dim=8"),
     ),
+    "word2vec": ("model.network.hidden_dims=[8]", "vectors.dim=8", "vectors.epochs=1", "model.batch_size=32"),
     "bert": (
         *("encoder.config.hidden_size=16", "encoder.config.num_hidden_layers=1"),
         *("encoder.config.intermediate_size=16", "encoder.config.num_attention_heads=2"),
+    ),
+    "lora": (
+        *("encoder.config.hidden_size=16", "encoder.config.num_hidden_layers=1"),
+        *("encoder.config.intermediate_size=16", "encoder.config.num_attention_heads=2"),
+        *("model.network.lora_rank=2", "model.network.head_dim=8", "model.batch_size=32"),
     ),
 }
 

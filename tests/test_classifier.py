@@ -168,13 +168,13 @@ def test_gradients_are_clipped_by_their_norm(tmp_path: Path, precision: str) -> 
 def test_a_schedule_steps_with_the_optimizer(tmp_path: Path) -> None:
     asked, rates = [], []
 
-    def halved(optimizer: Any, steps: int) -> LambdaLR:
-        asked.append(steps)
+    def halved(optimizer: Any, total_steps: int, epochs: int) -> LambdaLR:
+        asked.append((total_steps, epochs))
         return LambdaLR(optimizer, lambda step: rates.append(step) or 0.5**step)
 
     module = classifier(rate=1.0, scheduler=halved)
     trainer = fit(module, tmp_path, epochs=2)
-    assert asked == [4]
+    assert asked == [(4, 2)]
     assert rates == [0, 1, 2, 3, 4]
     assert trainer.optimizers[0].param_groups[0]["lr"] == 0.5**4
 

@@ -26,7 +26,7 @@ def choices(group: str) -> list[str]:
 
 SHIPPED = [
     f"{group}={name}"
-    for group in ("data", "model", "encoder", "loss", "alpha", "logger")
+    for group in ("data", "model", "vectors", "encoder", "loss", "alpha", "logger")
     for name in choices(group)
 ]
 
@@ -101,9 +101,18 @@ def test_a_value_that_makes_no_sense(compose: Compose, setting: str) -> None:
         ("model.optimizer.betas", (0.9, 0.99, 0.999)),
         ("model.optimizer._target_", "torch.optim.LBFGS"),
         ("model.tokenizer.lowercase", "no"),
+        ("model.tokenizer.lemmatise", "en"),
+        ("model.tokenizer.stop_words", True),
+        ("vectors", None),
+        ("vectors", {"name": "none"}),
         ("model.early_stopping", {"monitor": "val/accuracy", "patience": 1}),
         ("model.scheduler", {"name": "cosine"}),
         ("model.scheduler", {"name": "linear", "warmup_steps": -1}),
+        ("model.scheduler", {"name": "linear", "then": {"epoch": 3, "lr": 1e-5}}),
+        ("model.scheduler", {"name": "constant", "then": {"epoch": 0, "lr": 1e-5}}),
+        ("model.scheduler", {"name": "constant", "then": {"epoch": 2}}),
+        ("model.tokenizer.truncation_side", "left"),
+        ("model.tokenizer.truncation_side", "middle"),
         ("seed", True),
         ("runs_dir", None),
         ("data", None),
@@ -147,6 +156,14 @@ def test_all_mistakes_are_named_at_once(compose: Compose) -> None:
                 *("trainer=ddp", "trainer.devices=2"),
             ],
             "several devices cannot exchange",
+        ),
+        (
+            ["model=bert", "vectors=navec"],
+            "vectors=navec are of words, but model=bert reads an encoder's tokens",
+        ),
+        (
+            ["model=word2vec", "vectors=none", "model.tokenizer.kind=encoder"],
+            "model.tokenizer.lemmatise is for model.tokenizer.kind=words",
         ),
         (["trainer=ddp", "trainer.devices=3"], "cannot be split evenly over 3 devices"),
         (["trainer=ddp", "trainer.devices=2", "model.accumulate=32"], "a batch of 1 rows cannot be split"),
@@ -286,6 +303,15 @@ def test_what_the_suite_fills_in_cannot_be_configured(compose: Compose, name: st
     config = compose("model=cnn")
     config["model"]["network"][name] = 5
     with pytest.raises(UserError, match=f"model.network.{name}: unknown option"):
+        configuration.check_arguments(config)
+
+
+def test_vectors_need_a_network_with_a_word_embedding(compose: Compose) -> None:
+    config = compose("model=bert", "vectors=navec")
+    config["model"]["tokenizer"] = {"kind": "words"}
+    with pytest.raises(
+        UserError, match="model=bert has no word embedding that could start from vectors=navec"
+    ):
         configuration.check_arguments(config)
 
 

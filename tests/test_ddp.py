@@ -463,13 +463,16 @@ def of_torchrun(agent: subprocess.Popen[bytes], number: int) -> psutil.Process:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize(("lost", "backend"), [(0, "static"), (1, "static"), (1, "c10d")])
 def test_a_run_that_torchrun_starts_again_continues(
-    launched: Run, quick: Quick, port: int, lost: int
+    launched: Run, quick: Quick, port: int, lost: int, backend: str
 ) -> None:
-    """Its store outlives the first try, with what was told there."""
+    """The store of torchrun keeps what the first try told."""
     overrides = quick("cnn", "model.max_epochs=4000", *DDP, "trainer.save_steps=3")
     command = torchrun(0, port, nodes=1)
+    if backend == "c10d":
+        endpoint = ("--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}")
+        command = ["-m", "torch.distributed.run", "--nnodes=1", "--nproc-per-node=2", *endpoint]
     agent = launched.start([*command, "--max-restarts=1", "train.py", *overrides])
     launched.wait_for("runs/*/state-*.ckpt")
     of_torchrun(agent, lost).kill()

@@ -341,6 +341,24 @@ def test_the_command_writes_page_tables_and_picture(
     assert directory.name in page and "UMAP is left out" in page
 
 
+def test_labels_learned_as_one_cluster_have_one_vector(
+    command: Callable[..., Ended],
+    train: Callable[..., Any],
+    quick: Callable[..., list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    trained = train(*quick("ffn", "data.clusters=[['❤','😊'],['😭','😡','🤢']]"))
+    assert command(str(trained.directory), "--out", str(tmp_path)).code == 0
+    rows = {
+        row["label"]: row for row in csv.DictReader((tmp_path / "coordinates.csv").read_text().splitlines())
+    }
+    assert len(rows) == 12
+    assert rows["❤"]["pca_x"] == rows["😊"]["pca_x"] != rows["😂"]["pca_x"]
+    assert rows["😭"]["cluster"] == rows["😡"]["cluster"] == rows["🤢"]["cluster"]
+
+
 def test_without_matplotlib_the_picture_is_left_out(
     command: Callable[..., Ended], directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,12 +173,32 @@ def test_a_network_without_tables_has_nothing_rowwise() -> None:
     ],
 )
 def test_schedules_by_hand(options: dict[str, Any], total: int, factors: list[float]) -> None:
+    assert rates(options, total, 1, len(factors)) == pytest.approx(factors)
+
+
+def rates(options: dict[str, Any], total: int, epochs: int, steps: int) -> list[float]:
+    """The learning rate of each step, as a part of the optimizer's."""
     network = Words()
     optimizer = build_optimizer(network, ADAM, "dense")
-    scheduler = build_scheduler(optimizer, options, total)
+    scheduler = build_scheduler(optimizer, options, total, epochs)
     found = []
-    for _ in factors:
+    for _ in range(steps):
         found.append(optimizer.param_groups[0]["lr"] / 0.01)
         optimizer.step()
         scheduler.step()
-    assert found == pytest.approx(factors)
+    return found
+
+
+def test_a_second_stage_begins_after_its_epoch() -> None:
+    # Four epochs of three steps, from the third epoch on at a fifth of 0.01.
+    options = {"name": "constant", "warmup_steps": 2, "then": {"epoch": 2, "lr": 0.002}}
+    expected = [1 / 3, 2 / 3, *[1] * 4, *[1 / 5] * 6]
+    assert rates(options, 12, 4, 12) == pytest.approx(expected)
+    # An epoch that is never reached, or no stage at all.
+    assert rates(options, 6, 2, 6) == pytest.approx(expected[:6])
+    assert rates({**options, "then": None}, 12, 4, 12) == pytest.approx([*expected[:6], *[1] * 6])
+
+
+def test_a_second_stage_cuts_a_warm_up_short() -> None:
+    options = {"name": "constant", "warmup_steps": 9, "then": {"epoch": 1, "lr": 0.02}}
+    assert rates(options, 4, 2, 4) == pytest.approx([1 / 10, 2 / 10, 2, 2])

@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY
+from conftest import REPOSITORY, SMALL_NETWORKS
 
 from emoji_pred import runs
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.errors import UserError
 from emoji_pred.finished import find_run
-from emoji_pred.predictor import Predictor, load_weights
+from emoji_pred.predictor import Predictor
 
 Train = Callable[..., Any]
 Quick = Callable[..., list[str]]
-CASES = {
-    "ffn": (),
-    "cnn": (),
-    "transformer": (),
-    "bert": (),
-    "several labels": ("data.task=multilabel", "loss=bce", "alpha=uniform"),
-    "leak free": ("data.clean=leak_free",),
+CASES: dict[str, tuple[str, ...]] = {
+    **{model: (model,) for model in SMALL_NETWORKS},
+    "several labels": ("cnn", "data.task=multilabel", "loss=bce", "alpha=uniform"),
+    "leak free": ("cnn", "data.clean=leak_free"),
+    "clusters of labels": ("cnn", "data.clusters=[['❤','😊'],['😭','😡','🤢']]"),
+    "frozen encoder": ("lora", "model.network.encoder_training=frozen"),
+    "encoder in full": ("lora", "model.network.encoder_training=full", "model.network.pooling=mean"),
 }
 
 
@@ -46,8 +46,8 @@ def copied(ffn: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("case", CASES)
 def test_new_texts_get_the_numbers_that_the_run_stored(train: Train, quick: Quick, case: str) -> None:
-    model = case if case in ("ffn", "cnn", "transformer", "bert") else "cnn"
-    trained = train(*quick(model, *CASES[case]))
+    model, *overrides = CASES[case]
+    trained = train(*quick(model, *overrides))
     corpus = load_corpus(trained.result["config"]["data"], Path("unused"))
     predictor = Predictor.load(trained.directory)
     assert predictor.label_names == tuple(corpus.label_names) and predictor.task == corpus.task
@@ -205,31 +205,22 @@ def test_foreign_checkpoints_are_one_line(copied: Path, ffn: Path) -> None:
     assert "no checkpoint of this suite" in refused(copied)
 
 
+def test_a_checkpoint_without_its_encoder_takes_no_other(train: Train, quick: Quick, tmp_path: Path) -> None:
+    trained = train(*quick("lora")).directory
+    copied = Path(shutil.copytree(trained, tmp_path / trained.name))
+    rewrite(copied, lambda checkpoint: checkpoint["emoji_pred"].update(seed=5))
+    assert "belongs to an encoder with other weights" in refused(copied)
+
+
 def test_a_device_that_is_not_there(ffn: Path) -> None:
     with pytest.raises(UserError, match="--device warp cannot be used"):
         Predictor.load(ffn, device="warp")
-
-
-def test_weights_may_lack_what_is_frozen_and_nothing_else() -> None:
-    network = torch.nn.ModuleDict({"encoder": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 3)})
-    head = {name: torch.zeros_like(value) for name, value in network.state_dict().items() if "head" in name}
-    with pytest.raises(ValueError, match=r"lacks encoder\.weight"):
-        load_weights(network, head)
-    network["encoder"].requires_grad_(False)
-    kept = network["encoder"].weight.clone()
-    load_weights(network, head)
-    assert network["head"].weight.eq(0).all() and network["encoder"].weight.equal(kept)
-    with pytest.raises(ValueError, match="has other besides"):
-        load_weights(network, {**head, "other": torch.zeros(1)})
-    with pytest.raises(ValueError, match=r"lacks head\.bias"):
-        load_weights(network, {"head.weight": head["head.weight"]})
 
 
 def test_what_a_checkpoint_lacks_is_drawn_as_the_run_drew_it(
     compose: Callable[..., dict[str, Any]], quick: Quick, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As of a checkpoint without its frozen encoder, whose weights were random: nothing is filled in here.
-    from emoji_pred import predictor
     from emoji_pred.token_cache import tokenize
     from emoji_pred.training import build_classifier
 
@@ -240,7 +231,7 @@ def test_what_a_checkpoint_lacks_is_drawn_as_the_run_drew_it(
     tokens = tokenize(texts, config["model"]["tokenizer"], config["encoder"], directory.parents[1] / "cache")
     torch.manual_seed(config["seed"])
     begun = build_classifier(config, corpus, tokens).network.state_dict()
-    monkeypatch.setattr(predictor, "load_weights", lambda network, weights: None)
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", lambda network, weights: None)
     before = torch.get_rng_state()
     again = Predictor.load(directory).network.state_dict()
     assert torch.get_rng_state().equal(before)  # the generator of the process is left alone

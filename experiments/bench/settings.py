@@ -26,6 +26,8 @@ BENCHES = {
     "cnn_lightning_overhead": ("cnn", "cnn_lightning_overhead"),
     "embedding_updates": ("cnn", "embedding_updates"),
     "bert_step": ("bert", "bert_step"),
+    "lora_step": ("lora", "lora_step"),
+    "frozen_epoch": ("lora", "frozen_epoch"),
     "cnn_saving": ("cnn", "cnn_saving"),
     "sweep_finding": ("sweeps", "sweep_finding"),
     "sweep_workers": ("sweeps", "sweep_workers"),
@@ -44,10 +46,11 @@ class Settings:
         cache_dir: where tokenized texts are kept.
         output: directory of bench.json and bench.md.
         threads: torch threads; 0 leaves torch's choice.
-        encoder: of the bert benches; auto is minilm where its weights lie, else the random tiny.
+        encoder: of the bert and lora benches; auto is minilm where its weights lie, else the random tiny, for
+            lora random weights of minilm's size.
         repetitions: how often each side is measured.
         rows: training rows of a CNN epoch, for trials; 0 is all of them.
-        bert_rows: training rows of a bert epoch.
+        bert_rows: training rows of a bert epoch; a lora epoch has four times as many.
         seeds: of cnn_quality.
         epochs: of cnn_quality and memory; 0 is the model's own.
     """

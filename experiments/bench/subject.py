@@ -15,7 +15,7 @@ import numpy as np
 
 # First, because it imports Lightning without the transformers package.
 from emoji_pred.trainer import CANDIDATE, build_trainer
-from emoji_pred.training import build_batches, build_classifier
+from emoji_pred.training import build_batches, build_classifier, embedded
 
 import lightning.pytorch as pl  # isort: skip
 import torch
@@ -48,11 +48,12 @@ class Subject:
         """Training rows."""
         return len(self.corpus.splits["train"])
 
-    def fresh(self) -> tuple[Classifier, Batches]:
-        """A seeded classifier and its batches."""
+    def fresh(self, embedded_once: bool = True) -> tuple[Classifier, Batches]:
+        """A seeded classifier and its batches; without `embedded_once` a frozen encoder reads ids too."""
         pl.seed_everything(self.config["seed"], verbose=False)
         classifier = build_classifier(self.config, self.corpus, self.tokenized)
-        return classifier, build_batches(self.config, self.corpus, self.tokenized)
+        vectors = embedded(self.config, classifier.network, self.tokenized) if embedded_once else None
+        return classifier, build_batches(self.config, self.corpus, self.tokenized, vectors)
 
 
 def composed(settings: Settings, *overrides: str) -> dict[str, Any]:
@@ -120,7 +121,10 @@ class Clock(pl.Callback):
 
 
 def fit(
-    chosen: Subject, changes: Mapping[str, Any] | None = None, resumable: bool = True
+    chosen: Subject,
+    changes: Mapping[str, Any] | None = None,
+    resumable: bool = True,
+    embedded_once: bool = True,
 ) -> tuple[Clock, Classifier, Batches]:
     """Train as `train.py` does, with CSV logging, validation and checkpoints, into a temporary directory.
 
@@ -128,12 +132,13 @@ def fit(
         chosen: what to train.
         changes: of the `model` group.
         resumable: hold a lease and save states, as a run does.
+        embedded_once: read the vectors of a frozen encoder from the cache, as a run does.
     """
     config = {**chosen.config, "model": {**chosen.config["model"], **(changes or {})}}
     chosen = replace(chosen, config=config)
     torch.set_flush_denormal(True)  # as a run does
     with tempfile.TemporaryDirectory() as place, quiet():
-        classifier, batches = chosen.fresh()
+        classifier, batches = chosen.fresh(embedded_once)
         directory = Path(place)
         loggers = build_logger(config["logger"], directory, "bench", config)
         hardware = config["trainer"]

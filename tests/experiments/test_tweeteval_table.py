@@ -10,6 +10,7 @@ import pytest
 from emoji_pred import runs
 from emoji_pred.errors import UserError
 from experiments import tweeteval, tweeteval_report
+from experiments.kept_runs import put_between_marks, run_names
 
 
 def a_result(
@@ -69,7 +70,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def names(label: str, clean: str) -> list[str]:
     row = next(row for row in tweeteval.ROWS if row.label == label)
-    return tweeteval.run_names(tweeteval.command(row, clean, row.seeds))
+    return run_names(tweeteval.command(row, clean, row.seeds))
 
 
 def test_a_run_has_the_name_that_train_py_gives_it() -> None:
@@ -85,7 +86,7 @@ def test_a_run_is_looked_for_under_the_name_that_train_py_gives_it(
 ) -> None:
     overrides = quick("ffn")
     typed = ["train.py", "-m", *overrides, "seed=3,4"]
-    _, second = tweeteval.run_names(typed)
+    _, second = run_names(typed)
     assert train(*overrides, "seed=4").directory.name == second
 
 
@@ -139,7 +140,7 @@ def test_the_accuracy_falls_into_the_points_of_its_classes() -> None:
 def test_a_choice_shows_both_values_and_what_was_not_run(tmp_path: Path, results: Path) -> None:
     root = tmp_path / "runs"
     cnn, transformer = tweeteval.CHOICES
-    others = tweeteval.run_names(tweeteval.choice_command(cnn, cnn.seeds))
+    others = run_names(tweeteval.choice_command(cnn, cnn.seeds))
     kept = names("CNN", "as_distributed")
     assert not set(others) & set(kept)
     for seed, (one, other) in enumerate(zip(kept, others, strict=True)):
@@ -187,9 +188,13 @@ def test_residue_rows_of_the_real_test_set(shared_data_dir: Path, monkeypatch: p
     assert rows.tolist() == ["\ufe0f".encode() in line for line in lines]
 
 
-def test_the_table_takes_the_place_between_the_marks() -> None:
+def test_the_table_takes_the_place_between_the_marks(tmp_path: Path) -> None:
     begin, end = tweeteval.MARKS
-    page = f"before {begin}\nold\n{end} after"
-    assert tweeteval.put_between_marks(page, "new") == f"before {begin}\nnew\n{end} after"
-    with pytest.raises(UserError, match="has no place for the table"):
-        tweeteval.put_between_marks("no marks", "new")
+    page = tmp_path / "page.md"
+    page.write_text(f"before {begin}\nold\n{end} after")
+    put_between_marks(page, tweeteval.MARKS, "new")
+    assert page.read_text() == f"before {begin}\nnew\n{end} after"
+    page.write_text("no marks")
+    with pytest.raises(UserError, match=r"page\.md has no place for the table"):
+        put_between_marks(page, tweeteval.MARKS, "new")
+    assert page.read_text() == "no marks"

@@ -17,7 +17,8 @@ from emoji_pred.errors import UserError
 Compose = Callable[..., dict[str, Any]]
 CONF = Path(__file__).resolve().parents[2] / "conf"
 MODELS = sorted((CONF / "model").glob("*.yaml"))
-CONFIGURED = [*MODELS, *sorted((CONF / "loss").glob("*.yaml")), *sorted((CONF / "alpha").glob("*.yaml"))]
+GROUPS = ("loss", "alpha", "vectors")
+CONFIGURED = [*MODELS, *(path for group in GROUPS for path in sorted((CONF / group).glob("*.yaml")))]
 KEYS = [
     *(
         "name",
@@ -51,7 +52,7 @@ def test_a_file_states_every_option_of_what_it_configures(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_model_files_have_the_same_keys(path: Path) -> None:
-    assert list(load(path)) == KEYS
+    assert [key for key in load(path) if key != "defaults"] == KEYS
 
 
 @pytest.mark.parametrize("model", [path.stem for path in MODELS])
@@ -66,6 +67,8 @@ def test_what_stands_in_the_files_fits_the_signatures(compose: Compose, model: s
         *("loss.label_smoothing=1.0", "alpha=effective_number alpha.beta=1.0", "alpha.normalise=rows"),
         *("model=ffn model.network.hidden_dims=[64,0]", "model=transformer model.network.heads=-2"),
         "model=bert model.network.phrase_window=0",
+        *("model=word2vec model.network.hidden_dims=[]", "vectors=word2vec vectors.window=0"),
+        *("vectors=word2vec vectors.algorithm=glove", "vectors=navec vectors.unknown=nothing"),
     ],
 )
 def test_ranges_refuse_nonsense(compose: Compose, override: str) -> None:

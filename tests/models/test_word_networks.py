@@ -13,11 +13,12 @@ from emoji_pred.models.cnn import CNN
 from emoji_pred.models.ffn import FFN
 from emoji_pred.models.pooling import masked_max, masked_mean
 from emoji_pred.models.transformer import Transformer, sinusoidal_positions
+from emoji_pred.models.word2vec import MeanOfVectors
 
 PAD = 0
 LENGTHS = (1, 2, 3, 5, 9, 12)
 Build = Callable[..., nn.Module]
-NETWORKS = [FFN, CNN, Transformer]
+NETWORKS = [FFN, CNN, Transformer, MeanOfVectors]
 
 
 def build(network: Build, **options) -> nn.Module:

@@ -1,0 +1,101 @@
+"""The runs of a published table: started as a user would, found by name, kept in `results/`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from emoji_pred import runs
+from emoji_pred.errors import UserError
+from experiments.compose import compose_config
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Keep = Callable[[dict[str, Any], Path, Path], None]
+
+
+def run_names(typed: Sequence[str]) -> list[str]:
+    """The names that `train.py` gives to the runs of a sweep over seeds, in their order.
+
+    Args:
+        typed: the words of the command, `train.py -m ... seed=0,1,2`.
+    """
+    _, _, *overrides = typed
+    seeds = next(word for word in overrides if word.startswith("seed="))
+    shared = [word for word in overrides if word != seeds]
+    configs = [compose_config([*shared, f"seed={seed}"]) for seed in seeds.removeprefix("seed=").split(",")]
+    return [runs.run_hash(runs.identity(config, {})) for config in configs]
+
+
+def kept_results(
+    runs_dir: Path, results: Path, names: Sequence[str], keep: Keep | None = None
+) -> list[dict[str, Any]]:
+    """The kept results of those runs that have one, copied from `runs_dir` if they finished there.
+
+    A run counts only if its name is the hash of what a table's command would train today: a result of other
+    settings, or of settings that have changed since, is never shown.
+
+    Args:
+        runs_dir: where `train.py` leaves its runs.
+        results: the directory that keeps `<name>/result.json`.
+        names: of the runs.
+        keep: called with result, run and target for what else is to be kept of a run.
+    """
+    found = []
+    for name in names:
+        finished = runs.read_finished(runs_dir / name)
+        if finished:
+            target = results / name
+            target.mkdir(parents=True, exist_ok=True)
+            if keep is not None:
+                keep(finished, runs_dir / name, target)
+            runs.write_json(target / runs.RESULT, finished)
+        if (results / name / runs.RESULT).is_file():
+            found.append(json.loads((results / name / runs.RESULT).read_text(encoding="utf-8")))
+    return found
+
+
+def seeds_without(seeds: Sequence[int], results: Sequence[dict[str, Any]]) -> list[int]:
+    """The seeds that no result has."""
+    kept = {result["config"]["seed"] for result in results}
+    return [seed for seed in seeds if seed not in kept]
+
+
+def start(commands: Sequence[Sequence[str]], runs_dir: Path, threads: int | None) -> None:
+    """Run commands of `train.py` one after the other.
+
+    Raises:
+        UserError: a command failed; the others ran nevertheless.
+    """
+    failed = 0
+    extra = [f"runs_dir={runs_dir}", *([f"trainer.threads={threads}"] if threads else [])]
+    for typed in commands:
+        print("$ python", *typed, flush=True)
+        failed += subprocess.run([sys.executable, *typed, *extra], cwd=ROOT, check=False).returncode != 0
+    if failed:
+        raise UserError(f"{failed} command(s) failed, see above; the same command again runs what is missing")
+
+
+def put_between_marks(page: Path, marks: tuple[str, str], table: str) -> None:
+    """Put a table in the place of what stands between two marks of a page.
+
+    Raises:
+        UserError: the marks are not there.
+    """
+    before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    if not begin or not end:
+        raise UserError(f"{page.name} has no place for the table; put back {marks[0]} and {marks[1]}")
+    page.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
+    """`0.241 ± 0.004`: mean and standard deviation over seeds; one value stands alone."""
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    return f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"

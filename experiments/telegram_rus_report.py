@@ -1,0 +1,276 @@
+"""Render `results/telegram_rus.md`: the paper's tables beside what was measured on the small variant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from experiments.kept_runs import mean_and_spread
+from experiments.telegram_rus import BATCH, EPOCHS, EPOCHS_OF_WORDS, STAND_IN, Measured, command
+
+NOT_RUN = "not run"
+METRICS = ("accuracy", "top_10", "top_class_recall", "top_class_precision")
+HEAD = ("top 1", "top 10", "recall of the top class", "its precision")
+
+INTRODUCTION = """# Telegram-Rus: published beside measured
+
+Written by `python -m experiments.telegram_rus report` from the runs in `results/telegram_rus/`; the paper is Paturyla and
+Belopolskikh, "Text2Emoji Classifier" (2024).
+
+**What is measured here is not the paper's experiment.** Its training data (401,903 rows) and its Russian encoders could
+not be had on the machine of these runs. Measured is the *small variant*, `data=telegram_rus_small`: the authors' third set
+alone, {train:,} / {validation:,} / {test:,} rows of {classes} emoji, split so that all rows of a text stand together (the
+paper splits by rows). Encoder models use a *stand-in*, all-MiniLM-L6-v2, trained on English: its vocabulary spells Russian
+letter by letter (5.2 tokens a word), so that the 24 tokens of the paper cut 69 % of the texts to their last four words or
+so; it is pooled by the mean, as it was trained. So no number here says that the paper's are right or wrong; they show that
+each experiment runs, and how the variants of a table stand to each other. The commands for the full data are below, and
+were not run.
+
+The paper reports validation numbers, so validation stands first; the epoch is the one with the best macro F1 on
+validation. Percent; "mean ± standard deviation" over seeds, a number alone is one run. The top class is the largest in
+training, {top_class}. One epoch of the paper is 1,570 optimizer steps; here encoders are trained for {epochs} epochs of
+{batch} rows a step (1,257 steps), averages of word vectors for {words} epochs of 256 rows (1,590 steps).
+"""
+
+
+def render(cells: Sequence[Measured], yardstick: dict[str, Any] | None) -> str:
+    """The whole report as Markdown."""
+    results = list(_all(cells))
+    if not results:
+        return f"# Telegram-Rus\n\n{NOT_RUN}: `python -m experiments.telegram_rus run`\n"
+    parts = [_introduction(results[0]), _data(results[0]), _ceiling(results[0])]
+    parts += [_table(cells, f"Table {number}") for number in (2, 3, 4, 5)]
+    parts += [
+        _ours(cells, yardstick),
+        _zeroed(cells, yardstick),
+        _per_class(cells),
+        _commands(cells),
+        _runs(cells),
+    ]
+    return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def _introduction(result: dict[str, Any]) -> str:
+    rows = result["provenance"]["rows"]
+    return INTRODUCTION.format(
+        **rows,
+        classes=len(result["label_names"]),
+        top_class=result["validation"]["top_class"],
+        epochs=EPOCHS,
+        batch=BATCH,
+        words=EPOCHS_OF_WORDS,
+    )
+
+
+def _data(result: dict[str, Any]) -> str:
+    """Table 1: the steps of the data."""
+    (steps,) = result["provenance"]["corpus"]["steps"].values()
+    lines = [
+        "## Table 1: the data",
+        "",
+        "| step | paper, all data | paper, third set | measured, third set |",
+        "|---|---|---|---|",
+        f"| raw data with emojis (sentences) | 784,274 | 20,864 | {steps['messages']:,}, of them {steps['with_emoji']:,} with an emoji |",
+        f"| one row for each distinct emoji | – | – | {steps['pairs']:,} |",
+        f"| cleaned from duplicates, 1 text - 1 emoji | 582,956 | – | {steps['distinct']:,} |",
+        f"| final dataset (sentences) | 401,850 + 44,650 | – | {steps['rows']:,} |",
+        f"| emoji in the final dataset | 62 | – | {steps['classes']} |",
+        f"| emoji in the raw dataset | >1100 | – | {steps['emoji']:,} |",
+        "",
+        "Emoji are grapheme clusters with skin tones folded; the authors count code points, so that a skin tone or half a "
+        "flag is a class. They keep emoji with 1,500 rows or more; the small variant keeps the 62 most frequent.",
+    ]
+    return "\n".join(lines)
+
+
+def _ceiling(result: dict[str, Any]) -> str:
+    best = result["provenance"]["corpus"]["ceiling"]
+    lines = [
+        "## The best that any model could reach",
+        "",
+        "A comment with several emoji gives one row for each, with the same text: a model that gives a text one answer "
+        "cannot be right on all of them.",
+        "",
+        "| split | top 1 | top 10 | always the top class: top 1 |",
+        "|---|---|---|---|",
+    ]
+    for split in ("validation", "test"):
+        share = next(
+            entry["support"]
+            for entry in result[split]["per_class"]
+            if entry["label"] == result[split]["top_class"]
+        ) / sum(entry["support"] for entry in result[split]["per_class"])
+        lines.append(f"| {split} | {best[split]['top_1']:.1%} | {best[split]['top_10']:.1%} | {share:.1%} |")
+    return "\n".join(lines)
+
+
+TITLES = {
+    "Table 2": "with and without LoRA (paper: rubert-base-cased, cross-entropy, after one epoch)",
+    "Table 3": "focal loss, gamma 1, three class weights (paper: ru-en-RoSBERTa)",
+    "Table 4": "embeddings, cross-entropy",
+    "Table 5": "the final model: focal loss, alpha = 1/sqrt(fr), a second stage at a lower rate",
+}
+
+
+def _table(cells: Sequence[Measured], table: str) -> str:
+    lines = [
+        f"## {table}: {TITLES[table]}",
+        "",
+        "| | seeds | " + " | ".join(f"{name}: paper | validation | test" for name in HEAD) + " |",
+        "|---|---|" + "---|" * (3 * len(HEAD)),
+    ]
+    notes = []
+    for cell in (cell for cell in cells if cell.row.table == table):
+        mark = ""
+        if cell.row.note:
+            if cell.row.note not in notes:
+                notes.append(cell.row.note)
+            mark = f" ({notes.index(cell.row.note) + 1})"
+        columns = []
+        for printed, metric in zip(cell.row.paper, METRICS, strict=True):
+            columns.append("–" if printed is None else f"{printed:.2f}")
+            columns += [_percent(cell.results, split, metric) for split in ("validation", "test")]
+        lines.append(f"| {cell.row.label}{mark} | {len(cell.results)} | {' | '.join(columns)} |")
+    lines += ["", *(f"({number}) {note}.  " for number, note in enumerate(notes, 1))]
+    return "\n".join(lines)
+
+
+def _percent(results: Sequence[dict[str, Any]], split: str, metric: str) -> str:
+    values = [100 * result[split][metric] for result in results]
+    return mean_and_spread(values, digits=2) if values else NOT_RUN
+
+
+def _ours(cells: Sequence[Measured], yardstick: dict[str, Any] | None) -> str:
+    """Every model on the small variant, by test macro F1."""
+    lines = [
+        "## All models on the small variant",
+        "",
+        "Not in the paper but for the first columns' models: what else can be had on the same rows.",
+        "",
+        "| model | seeds | top 1: validation | test | top 10: validation | test | macro F1: validation | test |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    rows: list[tuple[str, list[dict[str, Any]]]] = [
+        (f"{cell.row.table}: {cell.row.label}" if cell.row.table != "ours" else cell.row.label, cell.results)
+        for cell in _distinct(cells)
+        if cell.row.seeds
+    ]
+    if yardstick is not None:
+        rows.append(("TF-IDF of words and characters, logistic regression", [yardstick]))
+    for label, results in sorted(rows, key=lambda row: -_mean(row[1])):
+        columns = [
+            _percent(results, split, metric)
+            for metric in ("accuracy", "top_10", "macro_f1")
+            for split in ("validation", "test")
+        ]
+        lines.append(f"| {label} | {len(results)} | {' | '.join(columns)} |")
+    if yardstick is None:
+        lines.append(f"| TF-IDF of words and characters, logistic regression | 0 |{f' {NOT_RUN} |' * 6}")
+    return "\n".join(lines)
+
+
+def _mean(results: Sequence[dict[str, Any]]) -> float:
+    values = [result["test"]["macro_f1"] for result in results]
+    return sum(values) / len(values) if values else -1.0
+
+
+def _distinct(cells: Sequence[Measured]) -> list[Measured]:
+    """The rows without those whose command stands there already."""
+    seen: dict[tuple[str, ...], Measured] = {}
+    for cell in cells:
+        seen.setdefault(cell.row.overrides, cell)
+    return list(seen.values())
+
+
+def _zeroed(cells: Sequence[Measured], yardstick: dict[str, Any] | None) -> str:
+    lines = [
+        "## Zeroed classes",
+        "",
+        "Classes that have rows in the test split and are never predicted there (the paper's sections 5 and 7 name the "
+        "problem and print no number).",
+        "",
+        "| model | zeroed, of the classes with test rows |",
+        "|---|---|",
+    ]
+    for cell in _distinct(cells):
+        if cell.results:
+            lines.append(f"| {cell.row.table}: {cell.row.label} | {_zeroed_of(cell.results)} |")
+    if yardstick is not None:
+        lines.append(f"| TF-IDF, logistic regression | {_zeroed_of([yardstick])} |")
+    return "\n".join(lines)
+
+
+def _zeroed_of(results: Sequence[dict[str, Any]]) -> str:
+    present = sum(entry["support"] > 0 for entry in results[0]["test"]["per_class"])
+    values = [float(result["test"]["zeroed_classes"]) for result in results]
+    return f"{mean_and_spread(values, digits=0 if len(values) == 1 else 1)} of {present}"
+
+
+def _per_class(cells: Sequence[Measured]) -> str:
+    """Precision, recall and F1 of each class, of the model with the best validation macro F1."""
+    best = max(_all(cells), key=_validation_macro_f1)
+    label = next(cell.row.label for cell in cells if best in cell.results)
+    lines = [
+        f"## Each class: {label}, seed {best['config']['seed']}",
+        "",
+        "The run with the best macro F1 on validation; figures on test.",
+        "",
+        "| emoji | rows in test | predicted | precision | recall | F1 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for entry in best["test"]["per_class"]:
+        figures = " | ".join(f"{entry[name]:.2f}" for name in ("precision", "recall", "f1"))
+        lines.append(f"| {entry['label']} | {entry['support']} | {entry['predicted']} | {figures} |")
+    return "\n".join(lines)
+
+
+_validation_macro_f1: Callable[[dict[str, Any]], float] = lambda result: result["validation"]["macro_f1"]  # noqa: E731
+
+
+def _commands(cells: Sequence[Measured]) -> str:
+    measured = [" ".join(command(cell.row, cell.row.seeds)) for cell in _distinct(cells) if cell.row.seeds]
+    full = dict.fromkeys(cell.row.full for cell in cells if cell.row.full)
+    return "\n".join(
+        [
+            "## Commands",
+            "",
+            "What was measured:",
+            "",
+            "```",
+            *(f"python {typed}" for typed in measured),
+            "python -m experiments.yardsticks data=telegram_rus_small --out results/telegram_rus",
+            "```",
+            "",
+            "The paper's own experiments, on its data and encoders: **not run** (no network to fetch them).",
+            "",
+            "```",
+            *full,
+            "```",
+        ]
+    )
+
+
+def _runs(cells: Sequence[Measured]) -> str:
+    lines = [
+        "## Runs",
+        "",
+        "| run | table | model | seed | best epoch of | macro F1: validation | test | minutes | code |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for cell in _distinct(cells):
+        for result in cell.results:
+            code = result["provenance"]["code"]
+            revision = (code["commit"] or "unknown")[:9] + (" + changes" if code["dirty"] else "")
+            lines.append(
+                f"| [{result['run']}](telegram_rus/{result['run']}/result.json) | {cell.row.table} | {cell.row.label} "
+                f"| {result['config']['seed']} | {result['best_epoch'] + 1} of {len(result['curves'])} "
+                f"| {result['validation']['macro_f1']:.4f} | {result['test']['macro_f1']:.4f} "
+                f"| {result['wall_seconds'] / 60:.1f} | {revision} |"
+            )
+    return "\n".join(
+        [*lines, "", f"Runs of encoders: {STAND_IN}. Runs shared the machine, so minutes are no benchmark."]
+    )
+
+
+def _all(cells: Sequence[Measured]) -> Iterable[dict[str, Any]]:
+    return (result for cell in cells for result in cell.results)
