@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
-COMMANDS = ("runs", "dashboard")
+from emoji_pred.process import prepare_process
+
+COMMANDS = {
+    "runs": "emoji_pred.runs_command",
+    "predict": "emoji_pred.predict_command",
+    "embeddings": "emoji_pred.embeddings_command",
+    "dashboard": "emoji_pred.dashboard",
+}
 
 
 def main() -> None:
     """Run the command named first; ends with code 2 if there is none of that name."""
-    if sys.argv[1:2] == ["runs"]:
-        from emoji_pred.runs_command import main as runs_main
-
-        runs_main(sys.argv[2:])
-        return
-    if sys.argv[1:2] == ["dashboard"]:
-        from emoji_pred.dashboard import main as dashboard_main
-
-        dashboard_main(sys.argv[2:])
+    module = COMMANDS.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    if module is not None:
+        prepare_process()
+        importlib.import_module(module).main(sys.argv[2:])
         return
     print(f"usage: python -m emoji_pred {{{','.join(COMMANDS)}}} ...; train with train.py", file=sys.stderr)
     sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from emoji_pred.padding import evaluation_batches, pad
 from emoji_pred.tokenizers import Ragged
-
-EVALUATION_TOKENS = 8192  # padded tokens in a batch of evaluation: bounds its memory whatever the lengths
 
 
 def epoch_batches(
@@ -40,17 +39,6 @@ def epoch_batches(
         ordered = members[np.argsort(lengths[members], kind="stable")] if bucket_batches > 1 else members
         batches += [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
     return [batches[index] for index in generator.permutation(len(batches))]
-
-
-def evaluation_batches(lengths: np.ndarray, max_tokens: int = EVALUATION_TOKENS) -> list[np.ndarray]:
-    """Batches by rising length, each of at most `max_tokens` padded tokens (at least one row)."""
-    order = np.argsort(lengths, kind="stable")
-    batches, start = [], 0
-    for end in range(1, len(order) + 1):
-        if end == len(order) or (end + 1 - start) * lengths[order[end]] > max_tokens:
-            batches.append(order[start:end])
-            start = end
-    return batches
 
 
 def padded_fraction(lengths: np.ndarray, batches: list[np.ndarray]) -> float:
@@ -162,11 +150,7 @@ class TokenRows(Dataset):
 
     def _ids(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Padded ids and their mask, (B, T) both."""
-        lengths = self.lengths[index].unsqueeze(1)  # (B, 1)
-        columns = torch.arange(int(lengths.max()))  # (T,)
-        mask = columns < lengths  # (B, T)
-        positions = torch.where(mask, self.starts[index].unsqueeze(1) + columns, 0)
-        return torch.where(mask, self.ids[positions], self.pad_id), mask
+        return pad(self.ids, self.starts[index], self.lengths[index], self.pad_id)
 
 
 class Batches(pl.LightningDataModule):

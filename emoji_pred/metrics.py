@@ -21,6 +21,11 @@ TOP_K = (1, 3, 5, 10)
 CALIBRATION_BINS = 15
 
 
+def probabilities_of(logits: Tensor, task: str) -> Tensor:
+    """Softmax over classes, or a sigmoid for each label, in float32: (N, C) from logits (N, C)."""
+    return logits.float().softmax(1) if task == "multiclass" else logits.float().sigmoid()
+
+
 def evaluate(
     probabilities: Tensor,
     targets: Tensor,

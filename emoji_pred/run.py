@@ -243,6 +243,7 @@ def _train(
             "identity": identity.parts,
             "corpus": corpus.provenance,
             "rows": {split: len(rows.texts) for split, rows in corpus.splits.items()},
+            "class_counts": corpus.class_counts("train").tolist(),
             "vocabulary": tokenized.vocab_size,
             **_vector_figures(tokenized),
             "warnings": list(corpus.warnings),

@@ -6,7 +6,6 @@ import argparse
 import json
 import operator
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from emoji_pred import runs
-from emoji_pred.errors import MISTAKE, UserError, did_you_mean
+from emoji_pred.errors import MISTAKE, UserError
+from emoji_pred.finished import one_run, read_result, run_directories, state_of
 from emoji_pred.lease import held
 
 RESAMPLES = 1000
@@ -75,29 +75,10 @@ def read_runs(runs_dir: Path) -> list[dict[str, Any]]:
         UserError: there is no such directory.
     """
     found = []
-    for directory in _directories(runs_dir):
+    for directory in run_directories(runs_dir):
         run = _read_result(directory)
-        if run is None:
-            run = {"run": directory.name, "status": "unfinished"}
-            failure = runs.read_failure(directory)
-            if failure is not None:
-                run |= {"status": "failed", "error": failure}
-            elif (directory / runs.PRUNED).is_file():
-                run["status"] = "pruned"
-            elif list(directory.glob("state-*.ckpt")):
-                run["status"] = "interrupted"
-        found.append(run)
+        found.append({"run": directory.name, **state_of(directory)} if run is None else run)
     return found
-
-
-def _directories(runs_dir: Path) -> list[Path]:
-    if not runs_dir.is_dir():
-        raise UserError(f"{runs_dir} is no directory; set --runs-dir or EMOJI_PRED_RUNS")
-    return [
-        path
-        for path in sorted(runs_dir.iterdir())
-        if re.fullmatch(r"[0-9a-f]{12}", path.name) and path.is_dir()
-    ]
 
 
 def _read_result(directory: Path) -> dict[str, Any] | None:
@@ -203,8 +184,8 @@ def _list(runs_dir: Path, where: Sequence[str], sort: str | None, as_json: bool)
 
 
 def _compare(runs_dir: Path, first: str, second: str) -> None:
-    names = [_one(runs_dir, start) for start in (first, second)]
-    results = [_finished(runs_dir / name) for name in names]
+    names = [one_run(runs_dir, start) for start in (first, second)]
+    results = [read_result(runs_dir / name) for name in names]
     flat = [_flat(result["config"]) for result in results]
     keys = sorted(key for key in flat[0].keys() | flat[1].keys() if flat[0].get(key) != flat[1].get(key))
     print("Configuration:")
@@ -241,22 +222,6 @@ def _prune(runs_dir: Path, where: Sequence[str], really: bool) -> None:
         print(f"{'removed' if really else 'would remove'} {directory} ({run['status']})")
     if not really:
         print(f"{len(chosen)} run(s); --yes removes them")
-
-
-def _one(runs_dir: Path, start: str) -> str:
-    names = [directory.name for directory in _directories(runs_dir)]
-    fitting = [name for name in names if name.startswith(start)]
-    if len(fitting) != 1:
-        hint = f": {', '.join(fitting[:5])}" if fitting else did_you_mean(start, names)
-        raise UserError(f"{start} is the beginning of {len(fitting)} runs in {runs_dir}{hint}")
-    return fitting[0]
-
-
-def _finished(directory: Path) -> dict[str, Any]:
-    result = runs.read_finished(directory)
-    if result is None:
-        raise UserError(f"{directory} is not finished, or a file of it is damaged; train it again")
-    return result
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

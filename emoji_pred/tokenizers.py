@@ -288,6 +288,13 @@ def word_ids(rows: Ragged, state: Mapping[str, Any]) -> Ragged:
     return Ragged(rows.ids[is_word] - np.int32(first), ends)
 
 
+def limited(state: Mapping[str, Any], tokens: int) -> dict[str, Any]:
+    """A tokenizer's `state()` with at most so many tokens a text; words beside an encoder's do not count."""
+    if state["kind"] == "encoder_words":
+        return {**state, "encoder": limited(state["encoder"], tokens)}
+    return {**state, "max_tokens": min(int(state["max_tokens"]), tokens)}
+
+
 def from_state(state: Mapping[str, Any]) -> Tokenizer:
     """Build a tokenizer again from its `state()`."""
     if state["kind"] == "encoder_words":

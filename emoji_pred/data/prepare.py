@@ -93,6 +93,11 @@ def check_options(loader: Callable[..., Corpus], options: Mapping[str, Any]) -> 
     return checked
 
 
+def clean_text(text: str, clean: Clean) -> str:
+    """One text as `data.clean` asks for it; a text that is new to a model is cleaned as those it has seen."""
+    return strip_invisible(text) if clean == "leak_free" else text
+
+
 def clean_corpus(corpus: Corpus, clean: Clean) -> Corpus:
     """Clean the texts of every split and count in the provenance what changed; no row is removed."""
     counts: dict[str, Any] = {"clean": clean}
@@ -102,7 +107,7 @@ def clean_corpus(corpus: Corpus, clean: Clean) -> Corpus:
     changed: dict[str, int] = {}
     emptied: dict[str, int] = {}
     for name, split in corpus.splits.items():
-        texts = [strip_invisible(text) for text in split.texts]
+        texts = [clean_text(text, clean) for text in split.texts]
         changed[name] = sum(map(str.__ne__, texts, split.texts))
         emptied[name] = sum(1 for new, old in zip(texts, split.texts, strict=True) if not new and old.strip())
         splits[name] = replace(split, texts=texts)

@@ -16,7 +16,7 @@ _SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation
                 "val": "validation", "dev": "validation", "test": "test"}  # fmt: skip
 _NO_TEXT = "the text is empty"
 _NO_LABEL = "the label is missing"
-_DAMAGED = re.compile("[\\0\\ud800-\\udfff]")
+DAMAGED = re.compile("[\\0\\ud800-\\udfff]")
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _check_text(text: Any, where: Callable[[int], str], place: int, max_text_cha
             f"{where(place)}: the text has {len(text)} characters, "
             f"more than data.max_text_chars={max_text_chars}"
         )
-    if _DAMAGED.search(text):
+    if DAMAGED.search(text):
         raise UserError(f"{where(place)}: the text holds a NUL or half a surrogate pair; the file is damaged")
     return bool(text.strip())
 

@@ -14,7 +14,7 @@ from emoji_pred.errors import UserError, nearest
 
 Format = Literal["csv", "tsv", "jsonl", "parquet"]
 
-_SUFFIXES: dict[str, Format] = {
+SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
@@ -129,9 +129,9 @@ class Reading:
         return lines
 
     def _format_by_suffix(self, path: Path, content: bytes) -> Format:
-        kind = _SUFFIXES.get(path.suffix.lower())
+        kind = SUFFIXES.get(path.suffix.lower())
         if kind is None:
-            _refuse_other_formats(path, content, self.encoding)
+            refuse_other_formats(path, content, self.encoding)
             raise UserError(
                 f"{path}: its format is not known by its name; set data.format=csv, tsv, jsonl or parquet"
             )
@@ -152,7 +152,7 @@ class Reading:
         return content
 
     def _text(self, path: Path, content: bytes) -> str:
-        _refuse_other_formats(path, content, self.encoding)
+        refuse_other_formats(path, content, self.encoding)
         try:
             encoding = "utf-8-sig" if self.encoding.lower() in ("utf-8", "utf8") else self.encoding
             text = content.decode(encoding)
@@ -218,7 +218,12 @@ def read_mapping(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _refuse_other_formats(path: Path, content: bytes, encoding: str) -> None:
+def refuse_other_formats(path: Path | str, content: bytes, encoding: str) -> None:
+    """Refuse what the first bytes of a file show to be no text.
+
+    Raises:
+        UserError: it is an archive, a document, a web page or UTF-16.
+    """
     for signature, description in _SIGNATURES:
         if content.startswith(signature):
             raise UserError(f"{path} is {description}")
