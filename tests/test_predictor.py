@@ -29,6 +29,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "leak free": ("cnn", "data.clean=leak_free"),
     "clusters of labels": ("cnn", "data.clusters=[['❤','😊'],['😭','😡','🤢']]"),
     "frozen encoder": ("lora", "model.network.encoder_training=frozen"),
+    "encoder and words": ("lora_word2vec",),
     "encoder in full": ("lora", "model.network.encoder_training=full", "model.network.pooling=mean"),
 }
 
