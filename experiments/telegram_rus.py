@@ -22,8 +22,8 @@ from experiments.kept_runs import ROOT, kept_results, run_names, seeds_without, 
 RESULTS = ROOT / "results" / "telegram_rus"
 REPORT = ROOT / "results" / "telegram_rus.md"
 DATA = "data=telegram_rus_small"
-# One epoch of the paper's 401,903 training rows is 1,570 optimizer steps of 256 rows. On 13,384 rows that is 30
-# epochs (1,590 steps), for words. An encoder, whose epoch costs minutes, gets one, of 32 rows a step (419 steps).
+# One epoch of the paper's 401,903 training rows is 1,570 optimizer steps of 256 rows. On 13,384 rows that is
+# 30 epochs (1,590 steps), for words. An encoder, whose epoch costs minutes, has one of 32 rows a step (419)
 EPOCHS, BATCH, EPOCHS_OF_WORDS = 1, 32, 30
 # all-MiniLM-L6-v2 was trained with the mean of its tokens.
 STAND_IN_SETTINGS = (
