@@ -28,8 +28,12 @@ CASES: dict[str, tuple[str, ...]] = {
     "several labels": ("cnn", "data.task=multilabel", "loss=bce", "alpha=uniform"),
     "leak free": ("cnn", "data.clean=leak_free"),
     "clusters of labels": ("cnn", "data.clusters=[['❤','😊'],['😭','😡','🤢']]"),
-    "frozen encoder": ("lora", "model.network.encoder_training=frozen"),
     "encoder and words": ("lora_word2vec",),
+    "frozen encoder": (
+        "lora",
+        "model.network.encoder_training=frozen",
+        "encoder.config.intermediate_size=20",
+    ),
     "encoder in full": ("lora", "model.network.encoder_training=full", "model.network.pooling=mean"),
 }
 
