@@ -52,6 +52,11 @@ SMALL_NETWORKS = {
 }
 
 
+def choices(group: str) -> str:
+    """The choices of a group as messages list them: `bert, cnn, ffn`."""
+    return ", ".join(sorted(path.stem for path in (REPOSITORY / "conf" / group).glob("*.yaml")))
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended, and what it printed."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, Ended
+from conftest import REPOSITORY, Ended, choices
 
 from emoji_pred import cli, runs
 
@@ -48,8 +48,8 @@ def results(directory: Path) -> list[Path]:
         (["model=cnnn"], ["model=cnnn is not a choice", "did you mean cnn?"]),
         (["loss=focl"], ["loss=focl is not a choice", "did you mean focal?"]),
         (["data=tweetval"], ["data=tweetval", "did you mean tweeteval?"]),
-        (["encoder=zzz"], ["encoder=zzz is not a choice", "bertweet, minilm, tiny"]),
-        (["model="], ["model= is not a choice", "bert, cnn, ffn, transformer"]),
+        (["encoder=zzz"], ["encoder=zzz is not a choice", choices("encoder")]),
+        (["model="], ["model= is not a choice", choices("model")]),
         (["modle=cnn"], ["modle is not a setting", "did you mean model"]),
         (["model.optimizr.lr=1"], ["model.optimizr.lr is not a setting", "model.optimizer.lr"]),
         (["sed=1"], ["sed is not a setting", "seed"]),
