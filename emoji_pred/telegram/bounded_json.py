@@ -11,6 +11,7 @@ from emoji_pred.telegram.messages import Readable
 MAX_STRING_BYTES = 1 << 20  # of a string; what is longer is cut, and then too long for a text
 
 _STRING_REST = re.compile(rb'(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BROKEN_ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\u[0-9a-fA-F]{0,3}\Z")
 _HEX_ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\x")
 
 
@@ -67,7 +68,8 @@ class BoundedJson:
         if self._since_quote > MAX_STRING_BYTES:
             if not self._in_string:
                 raise UserError(
-                    f"{self._name} is no export of Telegram: it has 1 MB without a name or a text"
+                    f"{self._name} has 1 MB of brackets or digits on end: it is no export of Telegram"
                 )
             self._cutting, self._since_quote = True, 0
+            return _BROKEN_ESCAPE.sub(rb"\1", piece)
         return piece

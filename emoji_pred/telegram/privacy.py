@@ -20,7 +20,9 @@ _MARKED = {
 
 # Every quantifier that may be tried at each place of a text is bounded: time grows with its length only.
 _EMAIL = re.compile(r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}")
-_ADDRESS = r"[\w\-.~:/?#\[\]@!$&'()*+,;=%]*[\w/=&#%+\-]"  # does not end in the full stop of a sentence
+_NO_KEYCAP = r"(?!\ufe0f?\u20e3)"  # the digit before belongs to an emoji: 1️⃣
+# Does not end in the full stop of a sentence.
+_ADDRESS = rf"[\w\-.~:/?#\[\]@!$&'()*+,;=%]*[\w/=&#%+\-]{_NO_KEYCAP}"
 _ZONES = (
     "ru|рф|su|com|org|net|info|biz|me|io|ly|gg|cc|tv|by|ua|kz|uz|kg|am|ge|md|de|fr|uk|eu|us|cn|tr|be|"
     "app|dev|xyz|site|online|store|shop|club|pro|link|live|news|media|space|top|moscow|москва|онлайн|сайт|дети"
@@ -32,8 +34,10 @@ _LINK = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_HANDLE = re.compile(r"@\w+")
-_NUMBER = re.compile(r"(?<!\d)(?<!\d[.,])\+?\(?\d(?:[ \t\u00a0()\-\u2010-\u2013.]{0,3}\d){6,24}(?!\d)")
+_HANDLE = re.compile(rf"@\w+{_NO_KEYCAP}")
+_NUMBER = re.compile(
+    rf"(?<!\d)(?<!\d[.,])\+?\(?\d(?:[ \t\u00a0()\-\u2010-\u2013.]{{0,3}}\d){{6,24}}(?!\d){_NO_KEYCAP}"
+)
 _DAY = r"\d{1,4}[.\-]\d{1,2}[.\-]\d{2,4}"
 _DATE = re.compile(rf"{_DAY}(?:[ \t]\d{{1,2}}|[ \t]?[\-\u2013][ \t]?{_DAY})?")
 _LOCAL_NUMBER = re.compile(r"\d{3}[ \-]\d{2}[ \-]\d{2}")
@@ -69,10 +73,10 @@ def mask_text(text: str) -> str:
 def _mask_number(found: re.Match[str]) -> str:
     written = found.group()
     digits = sum(character.isdigit() for character in written)
+    if _LOCAL_NUMBER.fullmatch(written):
+        return PHONE
     if _DATE.fullmatch(written):
         return written
     if 16 <= digits <= 19:
         return CARD
-    if digits >= 10 or (digits >= 8 and "+" in written) or _LOCAL_NUMBER.fullmatch(written):
-        return PHONE
-    return written
+    return PHONE if digits >= 10 or (digits >= 8 and "+" in written) else written

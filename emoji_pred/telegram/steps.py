@@ -14,8 +14,7 @@ from emoji_pred.telegram.messages import MAX_CHARS, Message
 from emoji_pred.telegram.privacy import masked_text
 
 MIN_COUNT = 1500  # pairs of a class, as in the paper
-MAX_RUN = 1000  # code points of a run of emoji; of a longer one, each emoji is looked at once
-MAX_RUN_EMOJI = 100  # different ones of such a run, and code points of each
+MAX_RUN = 1000  # code points of a run of emoji that are looked at
 
 # No emoji, in whatever units, stands below: a cheap test, so that most messages are done with at once.
 _MAY_HOLD_EMOJI = regex.compile("[\u203c-\U0010ffff]")
@@ -68,8 +67,10 @@ def pairs_of_message(message: Message, steps: Steps, counts: Counts) -> Iterator
 
 
 def _shortened(run: str, rules: Rules) -> str:
-    """A run that is no longer than people write: of thousands of emoji in a row, the different ones."""
+    """Of thousands of emoji in a row, the first ones: time and memory must not grow with the square."""
     if len(run) <= MAX_RUN or rules.longest_run is not None:
         return run
-    units = run if rules.units == "codepoint" else _CLUSTER.findall(run)
-    return "".join(list(dict.fromkeys(unit[:MAX_RUN_EMOJI] for unit in units))[:MAX_RUN_EMOJI])
+    start = run[:MAX_RUN]
+    return (
+        start if rules.units == "codepoint" else "".join(_CLUSTER.findall(start)[:-1])
+    )  # the last may be cut
