@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -172,6 +173,21 @@ def test_a_run_trains_on_the_rows(
     assert ended.code == 0, ended.err
     (found,) = (tmp_path / "runs").glob("*/result.json")
     assert json.loads(found.read_text(encoding="utf-8"))["label_names"] == ["🔥", "😂"]
+
+
+def test_progress_is_told_in_a_log(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("emoji_pred.telegram.reading.SILENCE_SECONDS", -1)
+    prepare_command.main(["telegram", str(export), "--out", str(tmp_path / "rows.csv"), "--min-count", "1"])
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[-1].startswith("reading  100%") and lines[-1].endswith("about 0 s left")
+
+
+def test_the_documentation_names_the_options_there_are(run: Prepare) -> None:
+    named = set(re.findall(r"--[a-z][a-z-]+", (REPOSITORY / "docs" / "telegram.md").read_text("utf-8")))
+    there = set(re.findall(r"--[a-z][a-z-]+", run("--help").out))
+    assert named <= there and len(named) >= 14
 
 
 # --- mistakes: one line, code 2, and no file

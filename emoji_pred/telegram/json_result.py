@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,18 +114,19 @@ def _read_message(events: Iterator[Event], chat: int, tally: Tally, max_chars: i
     for event, value in events:
         if event == "map_key":
             key = value
+        elif event == "string":
+            if key == "text":
+                parts = [Part("", value)]
+            elif key == "type":
+                kind = value
+            elif key == "sticker_emoji" or (key == "media_type" and value == "sticker"):
+                sticker = True
         elif event == "end_map":
             break
         elif event == "start_array" and key == "text":
             parts = _read_parts(events, max_chars)
         elif event in ("start_map", "start_array"):
             _skip(events)
-        elif event == "string" and key == "text":
-            parts = [Part("", value)]
-        elif event == "string" and key == "type":
-            kind = value
-        elif key == "sticker_emoji" or (key == "media_type" and value == "sticker"):
-            sticker = True
     if kind in ("service", "unsupported"):
         tally.service += kind == "service"
         return None
@@ -134,7 +135,7 @@ def _read_message(events: Iterator[Event], chat: int, tally: Tally, max_chars: i
         tally.too_nested += 1
         return None
     without = tally.without_text
-    message = tally.usable(chat, _clean(parts), max_chars)
+    message = tally.usable(chat, parts, max_chars)
     tally.stickers += sticker and tally.without_text > without
     return message
 
@@ -180,10 +181,3 @@ def _read_entity(events: Iterator[Event]) -> Part | None:
         elif event == "string" and key == "type":
             kind = value
     return None if deeper else Part(kind, text)
-
-
-def _clean(parts: Iterable[Part]) -> Iterator[Part]:
-    """NUL, and halves of surrogate pairs, which a JSON string may hold, are no text."""
-    for part in parts:
-        text = part.text.replace("\0", "")
-        yield Part(part.kind, text if text.isprintable() else text.encode("utf-8", "replace").decode())

@@ -81,17 +81,24 @@ class Tally:
 
     def usable(self, chat: int, parts: Iterable[Part], max_chars: int) -> Message | None:
         """The message of these parts; None, and counted, where there is nothing to read."""
-        kept = tuple(part for part in parts if part.text)
-        size = sum(len(part.text) for part in kept)
-        if size > max_chars:
+        kept = tuple(_clean(part) for part in parts if part.text)
+        text = "".join(part.text for part in kept)
+        if len(text) > max_chars:
             self.too_long += 1
         elif len(kept) > MAX_PARTS:
             self.too_nested += 1
-        elif not any(part.text.strip() for part in kept):
+        elif not text or text.isspace():
             self.without_text += 1
-        elif any(UNREADABLE in part.text for part in kept):
+        elif UNREADABLE in text:
             self.unreadable += 1
         else:
             self.custom_emoji += sum(part.kind == "custom_emoji" for part in kept)
             return Message(chat, kept)
         return None
+
+
+def _clean(part: Part) -> Part:
+    """Without NUL and halves of surrogate pairs, which a file of rows cannot hold."""
+    if part.text.isprintable():
+        return part
+    return Part(part.kind, part.text.replace("\0", "").encode("utf-8", "replace").decode())

@@ -66,7 +66,10 @@ def mask_text(text: str) -> str:
     """
     if "@" in text:
         text = _EMAIL.sub(EMAIL, text)
-    text = _HANDLE.sub(USER, _LINK.sub(LINK, text))
+    if "." in text or ":" in text:
+        text = _LINK.sub(LINK, text)
+    if "@" in text:
+        text = _HANDLE.sub(USER, text)
     return _NUMBER.sub(_mask_number, text)
 
 

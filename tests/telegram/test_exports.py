@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from telegram_files import result, write_page, write_result
@@ -83,9 +83,11 @@ def test_folders_without_an_export_and_missing_paths_are_told_apart(tmp_path: Pa
         find_files([tmp_path])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
+def test_what_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, *_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
     file = write_result(tmp_path / "result.json", result("текст"))
-    file.chmod(0)
+    monkeypatch.setattr(Path, "open", refused)  # as root, a test may read everything
     with pytest.raises(UserError, match=r"result\.json cannot be read: Permission denied"):
         find_files([file])

@@ -164,6 +164,11 @@ def test_entities_are_not_resolved_and_nothing_is_fetched(path: Path, no_network
     assert "тайна" not in texts(found)[0] and texts(found)[0].startswith("до")
 
 
+def test_a_nul_is_no_text(path: Path) -> None:
+    found, _ = read(path, page(message(text("раз\0 два")), message(text("<b>три</b>\0 пять"))))
+    assert texts(found) == ["раз два", "три пять"]
+
+
 def test_a_page_without_messages_is_no_export(path: Path) -> None:
     with pytest.raises(UserError, match=r"messages\.html holds no message"):
         read(path, "<html><body><h1>404</h1></body></html>")
