@@ -9,7 +9,7 @@ Shapes: N rows, C classes. All values are fractions in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emoji_pred.errors import Diverged
@@ -28,6 +28,7 @@ def evaluate(
     label_names: Sequence[str],
     *,
     threshold: float = 0.5,
+    top_class: int | None = None,
 ) -> dict[str, Any]:
     """Every metric of one split as plain JSON values.
 
@@ -37,11 +38,15 @@ def evaluate(
         task: `multiclass` or `multilabel`.
         label_names: C names, in class order.
         threshold: multilabel only: a label is predicted where its probability is greater than this.
+        top_class: the largest class of the training rows.
 
     Returns:
         Both tasks: accuracy, {macro,micro,weighted}_{precision,recall,f1}, ece (expected calibration error,
         L1, 15 bins of equal width; Guo et al. 2017, eq. 3) and `per_class`, a list in class order of label,
-        precision, recall, f1, support (rows of the class) and predicted (rows given the class).
+        precision, recall, f1, support (rows of the class) and predicted (rows given the class);
+        zeroed_classes, how many classes stand in the split and are never predicted, and never_predicted, how
+        many of all classes are not; with `top_class` its label, top_class_recall and top_class_precision
+        (Paturyla and Belopolskikh 2024, section 5.2).
         Multiclass: top_1, top_3, top_5, top_10 (k capped at C) and `confusion_matrix` (C x C counts, a row is
         the true class). Equal probabilities are ranked by class order, the first class wins, so top_1 is
         accuracy.
@@ -56,8 +61,10 @@ def evaluate(
     scores = probabilities.detach().cpu().double().clamp(0.0, 1.0)
     truth = targets.detach().cpu().long()
     if task == "multiclass":
-        return _evaluate_multiclass(scores, truth, label_names)
-    return _evaluate_multilabel(scores, truth, label_names, threshold)
+        result = _evaluate_multiclass(scores, truth, label_names)
+    else:
+        result = _evaluate_multilabel(scores, truth, label_names, threshold)
+    return result if top_class is None else {**result, **_of_top_class(result["per_class"][top_class])}
 
 
 def predicted_of(logits: Tensor, task: str) -> Tensor:
@@ -213,12 +220,22 @@ def _summary(hits: Tensor, predicted: Tensor, support: Tensor, label_names: Sequ
         result[f"macro_{name}"] = float(values.mean())
         result[f"micro_{name}"] = float(pooled)
         result[f"weighted_{name}"] = float((values * weights).sum())
+    result["zeroed_classes"] = int(((predicted == 0) & (support > 0)).sum())
+    result["never_predicted"] = int((predicted == 0).sum())
     columns = [column.tolist() for column in (*per_class, support, predicted)]
     keys = ("label", "precision", "recall", "f1", "support", "predicted")
     result["per_class"] = [
         dict(zip(keys, row, strict=True)) for row in zip(label_names, *columns, strict=True)
     ]
     return result
+
+
+def _of_top_class(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "top_class": entry["label"],
+        "top_class_recall": entry["recall"],
+        "top_class_precision": entry["precision"],
+    }
 
 
 def _check(probabilities: Tensor, targets: Tensor, task: str, label_names: Sequence[str]) -> None:

@@ -25,6 +25,8 @@ RESULT_SCHEMA = 1
 # Row ids, targets (N,) or (N, C), probabilities (N, C) float32.
 SplitPredictions = tuple[list[str], np.ndarray, np.ndarray]
 NOT_NUMBERS = ("files", "max_text_chars", "max_file_mb")  # where a file lies, and when it is refused
+# Options of data that came later, with the values that change nothing: they name no run anew.
+LATER_OPTIONS = {"split": "by_row", "clusters": None}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 FAILURE, TRACE = "failure.json", "trace.txt"  # of a run that ended by an error
@@ -47,7 +49,7 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
     model = config["model"]
     parts = {
         "version": IDENTITY_VERSION,
-        "data": config["data"],
+        "data": {key: value for key, value in config["data"].items() if not _changes_nothing(key, value)},
         "files": dict(file_blob_ids),
         "model": model,
         "encoder": config["encoder"] if model["tokenizer"]["kind"] == "encoder" else None,
@@ -61,8 +63,12 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
     if model["accumulate"] > 1:  # before, each forward pass was a batch of its own
         parts["accumulation"] = 2
     if file_blob_ids:  # a user's file is known by its content, not by where it lies
-        parts["data"] = {key: value for key, value in config["data"].items() if key not in NOT_NUMBERS}
+        parts["data"] = {key: value for key, value in parts["data"].items() if key not in NOT_NUMBERS}
     return parts
+
+
+def _changes_nothing(option: str, value: Any) -> bool:
+    return option in LATER_OPTIONS and value == LATER_OPTIONS[option]
 
 
 def public(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,9 @@ METRICS = {
     "top_10": "top 10",
     "hamming_loss": "Hamming loss",
     "ece": "calibration error",
+    "top_class_recall": "recall of the top class",
+    "top_class_precision": "precision of the top class",
+    "zeroed_classes": "classes never predicted",
 }
 
 
@@ -48,7 +51,7 @@ def print_summary(
         screen.print(Text(line), soft_wrap=True)
     screen.print()
     screen.print(_metric_table(result, shown))
-    for remark in _remarks(result):
+    for remark in [*_top_class(result, shown), *_remarks(result)]:
         screen.print(Text(remark), soft_wrap=True)
     screen.print()
     screen.print(_class_table(result[shown[-1]]["per_class"], shown[-1], screen.width < NARROW))
@@ -177,6 +180,36 @@ def _counts(group: str, config: Mapping[str, Any]) -> bool:
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know before comparing the figures."""
+    return [*_ceiling(result), *_random_encoder(result)]
+
+
+def _top_class(result: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
+    """Which class the top class is; not in the table, as terminals disagree on an emoji's width."""
+    names = [str(result[split]["top_class"]) for split in splits if "top_class" in result[split]]
+    return [f"top class, the largest in training: {names[-1]}"] if names else []
+
+
+def _ceiling(result: Mapping[str, Any]) -> list[str]:
+    """The best that any model could reach, where a text with several labels keeps it below 100 %."""
+    corpus = (result.get("provenance") or {}).get("corpus") or {}
+    parts = []
+    for split in ("validation", "test"):
+        best = (corpus.get("ceiling") or {}).get(split)
+        if best and result.get(split) and best["top_1"] < 1:
+            parts.append(f"{split} top 1 {_percent(best['top_1'])}, top 10 {_percent(best['top_10'])}")
+    return (
+        [f"some texts have several labels; the best any model could reach: {'; '.join(parts)}"]
+        if parts
+        else []
+    )
+
+
+def _percent(fraction: float) -> str:
+    """Rounded down, so that 100 % means all."""
+    return f"{int(fraction * 1000 + 1e-9) / 10:.1f} %"
+
+
+def _random_encoder(result: Mapping[str, Any]) -> list[str]:
     encoder = (result.get("config") or {}).get("encoder") or {}
     if encoder.get("source") == "random" and _counts("encoder", result["config"]):
         return [
@@ -246,7 +279,9 @@ def _place(result: Mapping[str, Any], one_parent: bool) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 def duration(seconds: float) -> str:

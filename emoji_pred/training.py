@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from emoji_pred import config as configuration
 from emoji_pred.batches import Batches, epoch_batches, padded_fraction
 from emoji_pred.classifier import Classifier
+from emoji_pred.cluster_answers import ClusterLoss, Clusters, answer_with_labels
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.errors import Pruned, UserError
 from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
@@ -195,7 +196,10 @@ def _evaluate(
 def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> Classifier:
     """Network, loss with class weights of the training split, and optimizer, as the configuration says."""
     model = config["model"]
-    counts = corpus.class_counts("train")
+    counts, num_classes = corpus.class_counts("train"), corpus.num_classes
+    clusters = Clusters.by_frequency(corpus.clusters, counts) if corpus.clusters else None
+    if clusters is not None:
+        counts, num_classes = clusters.class_counts(counts), clusters.count
     weights = configuration.instantiate(config["alpha"], class_counts=counts)
     loss = configuration.instantiate(
         config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
@@ -204,11 +208,13 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
     network: nn.Module = configuration.instantiate(
         model["network"],
         vocab_size=tokenized.vocab_size,
-        num_classes=corpus.num_classes,
+        num_classes=num_classes,
         pad_id=tokenized.pad_id,
         encoder=encoder,
     )
     _check_lengths(tokenized, getattr(network, "max_positions", None), f"model={model['name']}")
+    if clusters is not None:
+        network, loss = answer_with_labels(network, clusters), ClusterLoss(loss, clusters)
     schedule = model["scheduler"]
     return Classifier(
         network.train(),  # a pretrained encoder is loaded in eval mode, where its dropout is off
@@ -223,6 +229,7 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
             "encoder": config["encoder"] if encoder is not None else None,
             "task": corpus.task,
             "label_names": list(corpus.label_names),
+            **({} if clusters is None else {"clusters": clusters.plain()}),
             "tokenizer": tokenized.state,
         },
         {split: corpus.splits[split].row_ids for split in ("train", "validation")},
@@ -276,7 +283,8 @@ def _evaluate_split(
     trainer.predict(classifier, batches.evaluation_dataloader(split), return_predictions=False)
     _, logits, targets = classifier.predictions()
     probabilities = probabilities_of(logits, corpus.task)
-    metrics = evaluate(probabilities, targets.long(), corpus.task, corpus.label_names)
+    largest = int(corpus.class_counts("train").argmax())
+    metrics = evaluate(probabilities, targets.long(), corpus.task, corpus.label_names, top_class=largest)
     metrics["loss"] = classifier.mean_loss(logits, targets)
     rows = corpus.splits[split]
     return metrics, (list(rows.row_ids), rows.labels, probabilities.numpy())

@@ -220,3 +220,51 @@ def test_the_bins_of_the_diagram_give_the_calibration_error(task: str) -> None:
     assert total == (997 if task == "multiclass" else 997 * 5)
     distance = sum(row["rows"] * abs(row["accuracy"] - row["confidence"]) for row in bins) / total
     assert distance == pytest.approx(evaluate(probabilities, targets, task, names)["ece"], abs=1e-6)
+
+
+# --- the largest class of training, and classes that are never predicted
+
+
+@pytest.mark.parametrize("top_class", [0, 3, 11])
+def test_the_top_class_equals_sklearn(top_class: int) -> None:
+    _, probabilities, targets, names = random_multiclass(300, 12, seed=4, present=[0, 3, 5, 7])
+    result = evaluate(probabilities, targets, "multiclass", names, top_class=top_class)
+    truth, predicted = targets.numpy(), probabilities.argmax(dim=1).numpy()
+    expected = {
+        "top_class": names[top_class],
+        "top_class_recall": sk.recall_score(truth == top_class, predicted == top_class, zero_division=0),
+        "top_class_precision": sk.precision_score(
+            truth == top_class, predicted == top_class, zero_division=0
+        ),
+    }
+    assert {name: result[name] for name in expected} == pytest.approx(expected)
+
+
+def test_the_top_class_of_several_labels_equals_sklearn() -> None:
+    rng = np.random.default_rng(3)
+    probabilities, truth = rng.random((80, 4)), rng.integers(0, 2, size=(80, 4))
+    result = evaluate(
+        torch.tensor(probabilities), torch.tensor(truth), "multilabel", list("abcd"), top_class=2
+    )
+    given = probabilities[:, 2] > 0.5
+    assert result["top_class"] == "c"
+    assert result["top_class_recall"] == pytest.approx(sk.recall_score(truth[:, 2], given))
+    assert result["top_class_precision"] == pytest.approx(sk.precision_score(truth[:, 2], given))
+
+
+def test_a_model_that_always_answers_one_class() -> None:
+    """The collapse of the Telegram-Rus notebook: recall 1, precision the class' share, all others zeroed."""
+    probabilities = torch.tensor([[0.6, 0.3, 0.1, 0.0, 0.0]]).repeat(10, 1)
+    targets = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 2, 2])  # classes 3 and 4 have no row
+    result = evaluate(probabilities, targets, "multiclass", list("abcde"), top_class=0)
+    assert (result["top_class_recall"], result["top_class_precision"]) == (1.0, pytest.approx(0.3))
+    assert (result["zeroed_classes"], result["never_predicted"]) == (2, 4)
+
+
+def test_zeroed_classes_are_those_that_stand_in_the_split() -> None:
+    _, probabilities, targets, names = random_multiclass(40, 30, seed=1, present=list(range(10)))
+    result = evaluate(probabilities, targets, "multiclass", names)
+    answered = set(probabilities.argmax(dim=1).tolist())
+    assert result["zeroed_classes"] == len(set(targets.tolist()) - answered) > 0
+    assert result["never_predicted"] == 30 - len(answered) > result["zeroed_classes"]
+    assert "top_class" not in result

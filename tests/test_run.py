@@ -65,7 +65,8 @@ def test_a_result_has_all_its_parts(combination: RunResult) -> None:
         for average in ("macro", "micro", "weighted")
         for name in ("precision", "recall", "f1")
     }
-    common |= {"accuracy", "ece", "loss", "per_class"}
+    common |= {"accuracy", "ece", "loss", "per_class", "zeroed_classes", "never_predicted"}
+    common |= {"top_class", "top_class_recall", "top_class_precision"}
     several = {"exact_match", "hamming_loss"}
     single = {"top_1", "top_3", "top_5", "top_10", "confusion_matrix"}
     for split in ("validation", "test"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import io
 import json
@@ -53,6 +54,15 @@ def test_what_does_not_change_the_numbers_does_not_change_the_name(compose: Comp
 )
 def test_what_changes_the_numbers_changes_the_name(compose: Compose, override: str) -> None:
     assert name_of(compose("model=cnn", override)) != name_of(compose("model=cnn"))
+
+
+def test_an_option_that_came_later_names_no_run_anew_until_it_is_set(compose: Compose) -> None:
+    config = compose("data=text_files", "data.files.train=a.csv")
+    before = copy.deepcopy(config)
+    del before["data"]["split"]  # as configurations were without the option
+    assert name_of(config, {"train": "1" * 40}) == name_of(before, {"train": "1" * 40})
+    by_text = compose("data=text_files", "data.files.train=a.csv", "data.split=by_text")
+    assert name_of(by_text, {"train": "1" * 40}) != name_of(config, {"train": "1" * 40})
 
 
 def test_the_encoder_counts_where_its_tokens_are_read(compose: Compose) -> None:

@@ -179,3 +179,40 @@ def test_random_weights_are_named_where_they_count() -> None:
 )
 def test_durations(seconds: float, words: str) -> None:
     assert words in printed(print_summary, result(wall_seconds=seconds))
+
+
+def test_the_top_class_and_zeroed_classes_are_shown_where_they_were_measured() -> None:
+    measured = {
+        "top_class": "😂",
+        "top_class_recall": 0.61,
+        "top_class_precision": 0.24,
+        "zeroed_classes": 12,
+    }
+    text = printed(print_summary, result(test=metrics(0.2) | measured, validation=None))
+    assert "top class, the largest in training: 😂\n" in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    for line in (
+        "recall of the top class 0.6100",
+        "precision of the top class 0.2400",
+        "classes never predicted 12",
+    ):
+        assert line in lines
+    assert "top class" not in printed(print_summary, result())  # of a result of an earlier version
+
+
+def test_a_ceiling_below_all_is_one_line() -> None:
+    def shown(**ceiling: dict[str, float]) -> str:
+        return printed(print_summary, result(provenance={"corpus": {"ceiling": ceiling}}))
+
+    validation, whole = {"top_1": 0.99996, "top_10": 1.0}, {"top_1": 1.0, "top_10": 1.0}
+    assert (
+        "some texts have several labels; the best any model could reach: "
+        "validation top 1 99.9 %, top 10 100.0 %; test top 1 93.1 %, top 10 99.9 %\n"
+    ) in shown(validation=validation, test={"top_1": 0.9314, "top_10": 0.9999})
+    assert "could reach: validation top 1 99.9 %, top 10 100.0 %\n" in shown(
+        validation=validation, test=whole
+    )
+    for text in (shown(validation=whole, test=whole), shown(), printed(print_summary, result())):
+        assert "could reach" not in text
+    multilabel = result(provenance={"corpus": {"ceiling": None}})
+    assert "could reach" not in printed(print_summary, multilabel)

@@ -52,6 +52,7 @@ class Corpus:
         splits: "train", "validation" and, where there is one, "test".
         provenance: plain JSON values: files with git blob ids, commit, citation, counts.
         warnings: one line each, for the user; already counted ("12 rows dropped: ...").
+        clusters: C cluster numbers, for classes that are trained as one; None: each for itself.
 
     Raises:
         UserError: lengths that disagree, a label outside the classes, an empty or missing split.
@@ -63,6 +64,7 @@ class Corpus:
     splits: dict[str, Split]
     provenance: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    clusters: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         self._check_names()

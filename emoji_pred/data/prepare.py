@@ -1,4 +1,4 @@
-"""From a `data` config group to the Corpus a run uses: the loader, then cleaning, then duplicates."""
+"""From a `data` config group to the Corpus a run uses: the loader, cleaning, duplicates, clusters."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any, Literal, get_args, get_type_hints
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from emoji_pred.data.ceiling import ceilings
+from emoji_pred.data.clusters import cluster_labels
 from emoji_pred.data.corpus import Corpus, Split
 from emoji_pred.errors import UserError, did_you_mean
 from emoji_pred.text import duplicate_key, strip_invisible
@@ -20,15 +22,15 @@ Clean = Literal["as_distributed", "leak_free"]
 
 NOTABLE_DUPLICATES = 0.01  # share of the test rows above which a user is warned
 _LOADERS = "emoji_pred.data."
-_OWN_OPTIONS = ("_target_", "name", "clean", "drop_test_duplicates")
+_OWN_OPTIONS = ("_target_", "name", "clean", "drop_test_duplicates", "clusters")
 
 
 def load_corpus(options: Mapping[str, Any], data_dir: Path) -> Corpus:
     """Load the corpus that the resolved `data` config group names, cleaned as it says.
 
     Args:
-        options: `_target_` (a loader under `emoji_pred.data.`), `name`, `clean`, `drop_test_duplicates`;
-            the rest are the loader's own options.
+        options: `_target_` (a loader under `emoji_pred.data.`), `name`, `clean`, `drop_test_duplicates`,
+            `clusters`; the rest are the loader's own options.
         data_dir: the download cache.
 
     Raises:
@@ -40,9 +42,12 @@ def load_corpus(options: Mapping[str, Any], data_dir: Path) -> Corpus:
     if clean not in get_args(Clean):
         raise UserError(f"data.clean={clean} is unknown{did_you_mean(str(clean), get_args(Clean))}")
     drop = _validated("drop_test_duplicates", bool, options.get("drop_test_duplicates", False))
+    clusters = _validated("clusters", list[list[str]] | None, options.get("clusters"))
     corpus = loader(data_dir=Path(data_dir), **arguments)
     corpus = clean_corpus(replace(corpus, name=str(options.get("name") or corpus.name)), clean)
-    return mark_test_duplicates(corpus, drop)
+    corpus = mark_test_duplicates(corpus, drop)
+    corpus = replace(corpus, provenance={**corpus.provenance, "ceiling": ceilings(corpus)})
+    return cluster_labels(corpus, clusters) if clusters else corpus
 
 
 def find_loader(target: Any) -> Callable[..., Corpus]:

@@ -1,17 +1,21 @@
-"""Which row belongs to which split: as given, or drawn, seeded and stratified."""
+"""Which row belongs to which split: as given, or drawn, seeded, by rows or by texts."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
+from typing import Literal
 
 import numpy as np
 
 from emoji_pred.data.corpus import SPLIT_NAMES
 from emoji_pred.data.rows import Row
 from emoji_pred.errors import UserError
-from emoji_pred.text import strip_invisible
+from emoji_pred.text import duplicate_key, strip_invisible
+
+DrawBy = Literal["by_row", "by_text"]
 
 
 def stratified_split(labels: np.ndarray, shares: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
@@ -57,12 +61,91 @@ def stratified_split(labels: np.ndarray, shares: Mapping[str, float], seed: int)
     return {name: np.flatnonzero(positions == place) for place, name in enumerate(shares)}
 
 
+def stratified_split_by_text(
+    texts: Sequence[str], labels: np.ndarray, shares: Mapping[str, float], seed: int
+) -> dict[str, np.ndarray]:
+    """Divide N rows so that all rows of a text stand in one split; the texts are stratified by their labels.
+
+    Texts count as the same under `duplicate_key`, not character by character: then no split is flattered by
+    a copy that differs in case or in invisible characters, `data.clean=leak_free` can make no two texts of
+    different splits the same, and `data.drop_test_duplicates` finds nothing to drop.
+
+    Args:
+        texts: N texts.
+        labels: (N,) class indices or (N, C) multi-hot.
+        shares: as for `stratified_split`; of the texts.
+        seed: likewise.
+
+    Returns:
+        Split name -> row positions (M,), ascending.
+    """
+    groups: dict[str, int] = {}
+    of = np.array([groups.setdefault(duplicate_key(text), len(groups)) for text in texts], dtype=np.int64)
+    if labels.ndim == 1:
+        held = np.zeros((len(groups), int(labels.max()) + 1), dtype=np.uint8)
+        held[of, labels] = 1
+    else:
+        held = np.zeros((len(groups), labels.shape[1]), dtype=np.uint8)
+        np.maximum.at(held, of, labels)
+    parts = stratified_split(held, shares, seed)
+    return {name: np.flatnonzero(np.isin(of, chosen)) for name, chosen in parts.items()}
+
+
+def random_split(rows: int, shares: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
+    """Divide rows at random, whatever their labels, as scikit-learn's `train_test_split` does.
+
+    One held-out split has the very rows of `train_test_split(test_size=share, random_state=seed)`: the first
+    ceil(share N) of a permutation by NumPy's legacy generator, whose numbers do not change between versions.
+    Further ones follow in the permutation.
+
+    Args:
+        rows: N.
+        shares: held-out split -> share of the rows; "train" gets the rest.
+        seed: of the permutation.
+
+    Returns:
+        Split name -> row positions (M,), ascending.
+    """
+    permutation = np.random.RandomState(seed).permutation(rows)
+    parts, start = {}, 0
+    for name, share in shares.items():
+        end = min(start + math.ceil(share * rows), rows)
+        parts[name] = np.sort(permutation[start:end])
+        start = end
+    return {"train": np.sort(permutation[start:]), **parts}
+
+
+def draw(
+    texts: Sequence[str], labels: np.ndarray, held_out: Mapping[str, float], by: DrawBy, seed: int
+) -> dict[str, np.ndarray]:
+    """Draw splits at random by rows, or stratified by texts.
+
+    Args:
+        texts: N texts.
+        labels: (N,) class indices.
+        held_out: split -> share; "train" gets the rest.
+        by: `by_row` or `by_text`.
+        seed: of the draw.
+    """
+    if by == "by_row":
+        return random_split(len(texts), held_out, seed)
+    shares = {"train": 1.0 - sum(held_out.values()), **held_out}
+    return stratified_split_by_text(texts, labels, shares, seed)
+
+
+def rows_shared_with(texts: Sequence[str], train: np.ndarray, rows: np.ndarray) -> int:
+    """Count the rows whose text stands in the training rows too, under `duplicate_key`."""
+    seen = {duplicate_key(texts[row]) for row in train.tolist()}
+    return sum(1 for row in rows.tolist() if duplicate_key(texts[row]) in seen)
+
+
 def assign_rows(
     rows: Sequence[Row],
     labels: np.ndarray,
     given: Set[str],
     fractions: Mapping[str, float],
     seed: int,
+    by: DrawBy = "by_row",
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the row positions of each split, and which splits were drawn from the training rows.
 
@@ -72,6 +155,7 @@ def assign_rows(
         given: splits that the user gave; the others of `fractions` are drawn.
         fractions: split name -> share of the training rows to draw; 0 for none.
         seed: of the draw.
+        by: draw rows, or texts with all their rows; stratified in both cases.
 
     Raises:
         UserError: no validation rows are given or drawn, or no training rows are left.
@@ -88,7 +172,13 @@ def assign_rows(
         if train_share <= 0:
             raise UserError("data.validation_fraction and data.test_fraction together leave no training rows")
         pool = members["train"]
-        parts = stratified_split(labels[pool], {"train": train_share, **drawn}, seed)
+        shares = {"train": train_share, **drawn}
+        if by == "by_text":
+            parts = stratified_split_by_text(
+                [rows[row].text for row in pool.tolist()], labels[pool], shares, seed
+            )
+        else:
+            parts = stratified_split(labels[pool], shares, seed)
         members |= {name: pool[chosen] for name, chosen in parts.items()}
         empty = [name for name in drawn if not members[name].size]
         if empty:

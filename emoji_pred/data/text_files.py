@@ -18,7 +18,7 @@ from emoji_pred.data.labels import (
 )
 from emoji_pred.data.rows import Columns, RawRows, Row, read_pair, read_table, usable_rows
 from emoji_pred.data.sources import git_blob_id
-from emoji_pred.data.splits import assign_rows, check_classes
+from emoji_pred.data.splits import DrawBy, assign_rows, check_classes
 from emoji_pred.data.tables import Reading, read_mapping
 from emoji_pred.errors import UserError, nearest
 
@@ -79,6 +79,7 @@ def load_text_files(
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1,
     test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1,
     split_seed: Annotated[int, Field(ge=0)] = 0,
+    split: DrawBy = "by_row",
     on_missing_label: Literal["error", "drop"] = "error",
     encoding: str = "utf-8",
     delimiter: Annotated[str, Field(min_length=1, max_length=1), BeforeValidator(_tab)] | None = None,
@@ -110,7 +111,8 @@ def load_text_files(
         raise UserError(f"{sources[0].path}: all rows have one label, {names[0]!r}; two or more are needed")
     labels = encode([row.labels for row in rows], classes, task)
     fractions = {"validation": validation_fraction, "test": test_fraction}
-    members, drawn = assign_rows(rows, labels, _given(files, rows, split_column), fractions, split_seed)
+    given = _given(files, rows, split_column)
+    members, drawn = assign_rows(rows, labels, given, fractions, split_seed, split)
     warnings += check_classes(rows, labels, members, names)
     return Corpus(
         name="text_files",
@@ -124,7 +126,9 @@ def load_text_files(
             "files": _blob_ids(files, data_dir),
             "rows": {name: len(chosen) for name, chosen in members.items()},
             "rows_dropped": sum(len(source.texts) for source in sources) - len(rows),
-            "drawn": {"splits": drawn, "fractions": fractions, "seed": split_seed} if drawn else None,
+            "drawn": {"splits": drawn, "fractions": fractions, "seed": split_seed, "by": split}
+            if drawn
+            else None,
         },
         warnings=tuple(warnings),
     )

@@ -52,7 +52,10 @@ def test_as_distributed_changes_no_text() -> None:
     corpus = load(clean="as_distributed", size=9)
     assert corpus.name == "my toy"
     cleaning = {"clean": "as_distributed", "test_duplicates": 3}
-    assert corpus.provenance == {"size": 9, "data_dir": "cache", "cleaning": cleaning}
+    ceiling = dict.fromkeys(
+        ("train", "validation", "test"), dict.fromkeys(("top_1", "top_3", "top_5", "top_10"), 1.0)
+    )
+    assert corpus.provenance == {"size": 9, "data_dir": "cache", "cleaning": cleaning, "ceiling": ceiling}
     assert corpus.splits["train"].texts[0] == "one \ufe0f heart"
     assert len(corpus.splits["test"]) == 5
 

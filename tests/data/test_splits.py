@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emoji_pred.data.splits import stratified_split
+from emoji_pred.data.splits import rows_shared_with, stratified_split, stratified_split_by_text
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
@@ -43,3 +43,44 @@ def test_several_labels_a_row_and_rows_without_any() -> None:
         assert np.abs(held.sum(axis=0) - share * labels.sum(axis=0)).max() <= 3
         empty = (labels.sum(axis=1) == 0).sum()
         assert (held.sum(axis=1) == 0).sum() == pytest.approx(share * empty, abs=1)
+
+
+# --- by texts
+
+
+def test_all_rows_of_a_text_stand_in_one_split_and_classes_keep_their_shares() -> None:
+    rng = np.random.default_rng(2)
+    of = rng.integers(0, 800, size=2000)
+    labels = rng.integers(0, 5, size=2000)
+    # The same text in another case and with an invisible character counts as the same.
+    texts = [f"Text {text}" if row % 2 else f"text\u200b {text}" for row, text in enumerate(of.tolist())]
+    parts = stratified_split_by_text(texts, labels, SHARES, seed=0)
+    groups = {name: set(of[rows].tolist()) for name, rows in parts.items()}
+    assert sum(map(len, groups.values())) == len(set(of.tolist()))
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(2000))
+    for name, share in SHARES.items():
+        held = np.bincount(labels[parts[name]], minlength=5)
+        assert np.abs(held / np.bincount(labels) - share).max() < 0.04
+
+
+def test_several_labels_by_text() -> None:
+    labels = np.array([[1, 0], [0, 1], [1, 1], [0, 0]] * 25, dtype=np.uint8)
+    texts = [f"text {row // 2}" for row in range(100)]
+    parts = stratified_split_by_text(texts, labels, SHARES, seed=0)
+    assert {name: len(rows) for name, rows in parts.items()} == {"train": 70, "validation": 10, "test": 20}
+    assert all((rows[::2] + 1 == rows[1::2]).all() for rows in parts.values())
+
+
+def test_texts_that_all_differ_are_split_as_rows() -> None:
+    labels = np.arange(200) % 4
+    texts = [f"text {row}" for row in range(200)]
+    by_text = stratified_split_by_text(texts, labels, SHARES, seed=5)
+    by_row = stratified_split(labels, SHARES, seed=5)
+    assert {name: rows.tolist() for name, rows in by_text.items()} == {
+        name: rows.tolist() for name, rows in by_row.items()
+    }
+
+
+def test_rows_shared_with_training() -> None:
+    texts = ["a", "b", "A\u200b", "c"]
+    assert rows_shared_with(texts, np.array([0, 1]), np.array([2, 3])) == 1

@@ -216,6 +216,17 @@ def test_drawn_splits_are_seeded_stratified_and_rare_classes_stay_in_training() 
     )
 
 
+def test_splits_can_be_drawn_by_text() -> None:
+    write_csv([(f"t{row // 2}", "ab"[row % 2]) for row in range(200)])  # each text twice, with both labels
+    by_row, by_text = load(), load(split="by_text")
+    assert by_row.provenance["cleaning"]["test_duplicates"] > 0
+    assert by_text.provenance["cleaning"]["test_duplicates"] == 0
+    assert by_text.provenance["rows"] == {"train": 160, "validation": 20, "test": 20}
+    assert by_text.provenance["drawn"]["by"] == "by_text"
+    assert by_text.provenance["ceiling"]["test"]["top_1"] == 0.5
+    assert "data.split='rows'" in error_of(split="rows")
+
+
 def test_paths_are_looked_up_here_and_then_under_the_data_directory() -> None:
     Path("cache").mkdir()
     write_csv(ROWS, "cache/mine.csv")
