@@ -48,7 +48,7 @@ def read_result(stream: Readable, path: Path, chat: int, tally: Tally, max_chars
                 if message is not None:
                     yield message
     except ijson.JSONError as error:
-        damage = one_line(error)[:100]
+        damage = one_line(error).partition(".")[0]  # behind it stands a piece of the text
         tally.cut_off += inside
     found = tally.messages + tally.service - before
     if tally.chats == chats:

@@ -34,7 +34,8 @@ _LINK = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_HANDLE = re.compile(rf"@\w+{_NO_KEYCAP}")
+# Handles are Latin; in others, such as бл@ха, the sign stands for a letter.
+_HANDLE = re.compile(rf"@[A-Za-z0-9_]+{_NO_KEYCAP}")
 _NUMBER = re.compile(
     rf"(?<!\d)(?<!\d[.,])\+?\(?\d(?:[ \t\u00a0()\-\u2010-\u2013.]{{0,3}}\d){{6,24}}(?!\d){_NO_KEYCAP}"
 )

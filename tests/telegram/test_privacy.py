@@ -49,7 +49,7 @@ def test_what_identifies_people_is_masked(text: str, masked: str) -> None:
         "цена 1 500 000 руб, 99,9 % и 3.14",
         "т.е. и т.д., привет.как дела, node.js, кв.метр/час",
         "2+2=4, 192.168.1.1, в 2023-2024 году",
-        "hotel: хорошо, на все сто @ дома",
+        "hotel: хорошо, на все сто @ дома, бл@ха какая",
         "1\ufe0f\u20e32\ufe0f\u20e33\ufe0f\u20e34\ufe0f\u20e35\ufe0f\u20e36\ufe0f\u20e37\ufe0f\u20e38\ufe0f\u20e3",
         "#тег и 😂❤️👍🏽",
     ],
