@@ -11,6 +11,7 @@ COMMANDS = {
     "runs": "emoji_pred.runs_command",
     "predict": "emoji_pred.predict_command",
     "embeddings": "emoji_pred.embeddings_command",
+    "prepare": "emoji_pred.prepare_command",
     "dashboard": "emoji_pred.dashboard",
 }
 
