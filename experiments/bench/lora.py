@@ -14,7 +14,7 @@ from experiments.bench.measure import Finding, Row, interleave, ratio_row, sprea
 from experiments.bench.settings import Settings
 from experiments.bench.subject import Subject, composed, fit, subject
 
-VALIDATION_ROWS = 64
+EVALUATED_ROWS = 64
 ROWS_A_BERT_ROW = 4  # a step has 256 rows here, 16 with model=bert
 ONE_EPOCH = {"max_epochs": 1}
 # MiniLM's layers; their weights do not matter for speed.
@@ -95,8 +95,9 @@ def frozen_epoch(settings: Settings) -> Finding:
 
 def _subject(settings: Settings, rows: int, *overrides: str) -> Subject:
     rows = rows or settings.bert_rows * ROWS_A_BERT_ROW
-    # Validation is no part of a step: a few rows, so that it takes no time.
-    return subject(settings, "model=lora", *overrides, rows=rows, validation_rows=VALIDATION_ROWS)
+    # Evaluation is no part of a step: a few rows, so that it takes no time.
+    few = {"validation_rows": EVALUATED_ROWS, "test_rows": EVALUATED_ROWS}
+    return subject(settings, "model=lora", *overrides, rows=rows, **few)
 
 
 def _encoder(settings: Settings) -> tuple[str, tuple[str, ...]]:

@@ -69,7 +69,9 @@ def composed(settings: Settings, *overrides: str) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=4)
-def subject(settings: Settings, *overrides: str, rows: int = 0, validation_rows: int = 0) -> Subject:
+def subject(
+    settings: Settings, *overrides: str, rows: int = 0, validation_rows: int = 0, test_rows: int = 0
+) -> Subject:
     """Configuration, corpus and tokens; at most so many rows of a split (0: all), drawn with a fixed seed."""
     config = composed(settings, *overrides)
     corpus = load_corpus(config["data"], Path(config["data_dir"]))
@@ -77,10 +79,12 @@ def subject(settings: Settings, *overrides: str, rows: int = 0, validation_rows:
     cache = Path(config["cache_dir"]).expanduser()
     tokenized = tokenize(texts, config["model"]["tokenizer"], config["encoder"], cache)
     whole = Subject(config, corpus, tokenized)
-    return _fewer(_fewer(whole, "train", rows), "validation", validation_rows)
+    return _fewer(_fewer(_fewer(whole, "train", rows), "validation", validation_rows), "test", test_rows)
 
 
 def _fewer(whole: Subject, split: str, rows: int) -> Subject:
+    if split not in whole.corpus.splits:
+        return whole
     part, ids = whole.corpus.splits[split], whole.tokenized.splits[split]
     if not rows or rows >= len(part):
         return whole
