@@ -59,6 +59,11 @@ def test_what_stands_in_the_files_fits_the_signatures(compose: Compose, model: s
     check_arguments(compose(f"model={model}"))
 
 
+def test_lists_fit_the_signatures(compose: Compose) -> None:
+    check_arguments(compose("model=cnn", "model.network.kernel_sizes=[2]"))
+    check_arguments(compose("model=lora", "model.network.target_modules=[query,value]"))
+
+
 @pytest.mark.parametrize(
     "override",
     [
@@ -66,6 +71,8 @@ def test_what_stands_in_the_files_fits_the_signatures(compose: Compose, model: s
         *("loss.label_smoothing=1.0", "alpha=effective_number alpha.beta=1.0", "alpha.normalise=rows"),
         *("model=ffn model.network.hidden_dims=[64,0]", "model=transformer model.network.heads=-2"),
         "model=bert model.network.phrase_window=0",
+        *("model=lora model.network.lora_rank=0", "model=lora model.network.target_modules=[]"),
+        *("model=lora model.network.encoder_training=some", "model=lora model.network.pooling=max"),
     ],
 )
 def test_ranges_refuse_nonsense(compose: Compose, override: str) -> None:
