@@ -322,6 +322,37 @@ def test_training_that_diverges_says_so(
         train(*overrides, runs_dir=tmp_path)
 
 
+def test_a_saved_model_loads_onto_its_own_encoder_only(train: Train, quick: Quick) -> None:
+    from emoji_pred.pretrained import load_encoder
+
+    saved = checkpoint(train(*quick("lora", "seed=3")))
+    extras = saved["emoji_pred"]
+    assert extras["seed"] == 3
+    weights = {key.removeprefix("network."): value for key, value in saved["state_dict"].items()}
+    for seed in (3, 4):  # of the encoder's random weights
+        options = extras["model"]["network"]
+        network = configuration.instantiate(
+            options, num_classes=12, encoder=load_encoder(extras["encoder"], options, seed)
+        )
+        if seed == 3:
+            network.load_state_dict(weights)
+        else:
+            with pytest.raises(UserError, match="belongs to an encoder with other weights"):
+                network.load_state_dict(weights)
+
+
+def test_layers_that_an_encoder_does_not_have_are_refused_before_training(
+    train: Train, quick: Quick, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="bert has no linear layer gate; it has query, key, value, dense"):
+        train(*quick("lora", "model.network.target_modules=[query,gate]"), runs_dir=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    two = train(*quick("lora", "model.network.target_modules=[query,value]"))
+    adapters = 2 * 2 * (2 * 16)  # A and B of two layers, rank 2, 16 wide
+    head = (16 * 8 + 8) + (8 * 12 + 12)
+    assert two.result["parameters"]["trainable"] == adapters + head
+
+
 def test_a_text_longer_than_the_encoders_positions_is_refused_before_training(
     train: Train, quick: Quick
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -57,7 +57,7 @@ class LoraClassifier(LeavesOut):
         lora_rank: PositiveInt = 8,
         lora_alpha: Annotated[float, Field(gt=0)] = 32,
         lora_dropout: Probability = 0.0,
-        target_modules: Annotated[list[str], Field(min_length=1)] | None = None,
+        target_modules: Annotated[tuple[str, ...], Field(min_length=1)] | None = None,
         pooling: Literal["cls", "mean", "pooler"] = "cls",
         pooler_untrained: bool = False,
         head: Literal["paper", "code"] = "paper",
@@ -129,7 +129,7 @@ class LoraClassifier(LeavesOut):
 
 
 def _for_training(
-    encoder: nn.Module, training: str, rank: int, alpha: float, dropout: float, wanted: list[str] | None
+    encoder: nn.Module, training: str, rank: int, alpha: float, dropout: float, wanted: Sequence[str] | None
 ) -> nn.Module:
     if training == "full":
         return encoder

@@ -60,6 +60,11 @@ def test_what_stands_in_the_files_fits_the_signatures(compose: Compose, model: s
     check_arguments(compose(f"model={model}"))
 
 
+def test_lists_fit_the_signatures(compose: Compose) -> None:
+    check_arguments(compose("model=cnn", "model.network.kernel_sizes=[2]"))
+    check_arguments(compose("model=lora", "model.network.target_modules=[query,value]"))
+
+
 @pytest.mark.parametrize(
     "override",
     [
@@ -69,6 +74,8 @@ def test_what_stands_in_the_files_fits_the_signatures(compose: Compose, model: s
         "model=bert model.network.phrase_window=0",
         *("model=word2vec model.network.hidden_dims=[]", "vectors=word2vec vectors.window=0"),
         *("vectors=word2vec vectors.algorithm=glove", "vectors=navec vectors.unknown=nothing"),
+        *("model=lora model.network.lora_rank=0", "model=lora model.network.target_modules=[]"),
+        *("model=lora model.network.encoder_training=some", "model=lora model.network.pooling=max"),
     ],
 )
 def test_ranges_refuse_nonsense(compose: Compose, override: str) -> None:
