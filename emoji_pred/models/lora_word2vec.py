@@ -43,7 +43,7 @@ class LoraWithWords(LoraClassifier):
         lora_rank: PositiveInt = 8,
         lora_alpha: Annotated[float, Field(gt=0)] = 32,
         lora_dropout: Probability = 0.0,
-        target_modules: Annotated[list[str], Field(min_length=1)] | None = None,
+        target_modules: Annotated[tuple[str, ...], Field(min_length=1)] | None = None,
         pooling: Literal["cls", "mean", "pooler"] = "cls",
         pooler_untrained: bool = False,
         head: Literal["paper", "code"] = "paper",
