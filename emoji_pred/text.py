@@ -8,6 +8,8 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from emoji_pred.tweet_tokenizer import tweet_tokenizer
+
 if TYPE_CHECKING:
     from nltk.tokenize import TweetTokenizer
 
@@ -128,6 +130,4 @@ def _emoji_package() -> ModuleType:
 
 @cache
 def _tweet_tokenizer() -> TweetTokenizer:
-    from nltk.tokenize import TweetTokenizer
-
-    return TweetTokenizer()
+    return tweet_tokenizer()

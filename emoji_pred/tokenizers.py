@@ -13,6 +13,7 @@ import numpy as np
 
 from emoji_pred import word_forms
 from emoji_pred.errors import UserError
+from emoji_pred.tweet_tokenizer import tweet_tokenizer
 
 CHARACTERS_A_TOKEN = 100  # no word of a tweet is longer
 
@@ -91,8 +92,6 @@ class WordTokenizer:
         stop_words: str | None = None,
         drop_punctuation: bool = False,
     ) -> None:
-        from nltk.tokenize import TweetTokenizer
-
         self.words, self.max_tokens, self.lowercase = list(words), max_tokens, lowercase
         self.forms = {"lemmatise": lemmatise, "stop_words": stop_words, "drop_punctuation": drop_punctuation}
         self._cleaned = (
@@ -100,7 +99,7 @@ class WordTokenizer:
         )
         # Only words are looked up: a tweet that spells out a special token's name is unknown, not padding.
         self._ids = {word: index for index, word in enumerate(self.words, start=2)}
-        self._split_whole = TweetTokenizer(preserve_case=not lowercase).tokenize
+        self._split_whole = tweet_tokenizer(preserve_case=not lowercase).tokenize
 
     @classmethod
     def train(
