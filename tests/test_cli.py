@@ -35,6 +35,10 @@ def is_one_clear_line(ended: Ended, *words: str) -> None:
     assert len(ended.error) < 500, "a line that nobody reads"
 
 
+def choices(group: str) -> str:
+    return ", ".join(sorted(path.stem for path in (REPOSITORY / "conf" / group).glob("*.yaml")))
+
+
 def results(directory: Path) -> list[Path]:
     return list(directory.rglob("result.json"))
 
@@ -48,8 +52,8 @@ def results(directory: Path) -> list[Path]:
         (["model=cnnn"], ["model=cnnn is not a choice", "did you mean cnn?"]),
         (["loss=focl"], ["loss=focl is not a choice", "did you mean focal?"]),
         (["data=tweetval"], ["data=tweetval", "did you mean tweeteval?"]),
-        (["encoder=zzz"], ["encoder=zzz is not a choice", "bertweet, minilm, tiny"]),
-        (["model="], ["model= is not a choice", "bert, cnn, ffn, transformer"]),
+        (["encoder=zzz"], ["encoder=zzz is not a choice", choices("encoder")]),
+        (["model="], ["model= is not a choice", choices("model")]),
         (["modle=cnn"], ["modle is not a setting", "did you mean model"]),
         (["model.optimizr.lr=1"], ["model.optimizr.lr is not a setting", "model.optimizer.lr"]),
         (["sed=1"], ["sed is not a setting", "seed"]),

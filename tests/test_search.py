@@ -375,7 +375,7 @@ def test_help_names_the_searches() -> None:
     shown = subprocess.run(
         [sys.executable, "train.py", "--help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     ).stdout
-    assert "hparams_search: bert, cnn, ffn, transformer" in shown
+    assert "hparams_search: bert, cnn, ffn, lora, transformer" in shown
 
 
 def test_the_command_of_a_run_survives_a_shell() -> None:
