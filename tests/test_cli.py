@@ -35,10 +35,6 @@ def is_one_clear_line(ended: Ended, *words: str) -> None:
     assert len(ended.error) < 500, "a line that nobody reads"
 
 
-def choices(group: str) -> str:
-    return ", ".join(sorted(path.stem for path in (REPOSITORY / "conf" / group).glob("*.yaml")))
-
-
 def results(directory: Path) -> list[Path]:
     return list(directory.rglob("result.json"))
 
