@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 import subprocess
@@ -25,11 +26,17 @@ def run_names(typed: Sequence[str]) -> list[str]:
     Args:
         typed: the words of the command, `train.py -m ... seed=0,1,2`.
     """
+    return list(_names(tuple(typed)))
+
+
+@functools.cache
+def _names(typed: tuple[str, ...]) -> tuple[str, ...]:
+    """Composed once: a report asks for the same commands again."""
     _, _, *overrides = typed
     seeds = next(word for word in overrides if word.startswith("seed="))
     shared = [word for word in overrides if word != seeds]
     configs = [compose_config([*shared, f"seed={seed}"]) for seed in seeds.removeprefix("seed=").split(",")]
-    return [runs.run_hash(runs.identity(config, {})) for config in configs]
+    return tuple(runs.run_hash(runs.identity(config, {})) for config in configs)
 
 
 def kept_results(
