@@ -1,7 +1,8 @@
-"""Telegram-Rus, published beside measured: `python -m experiments.telegram_rus [run|report]`.
+"""Telegram-Rus, published beside measured: `python -m experiments.telegram_rus [run|figures|report]`.
 
-`run` starts what is missing through `train.py`, as a user would, on the small variant of the data; `report`
-copies each finished run's result to `results/telegram_rus/<hash>/` and renders `results/telegram_rus.md`.
+`run` starts what is missing through `train.py`, as a user would, on the small variant of the data; `figures`
+has the run that is best on validation draw its labels and answer the paper's phrases; `report` copies each
+finished run's result to `results/telegram_rus/<hash>/` and renders `results/telegram_rus.md`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from experiments.kept_runs import ROOT, kept_results, run_names, seeds_without, 
 
 RESULTS = ROOT / "results" / "telegram_rus"
 REPORT = ROOT / "results" / "telegram_rus.md"
+FIGURES, EXAMPLES = "figures", "examples.jsonl"  # below the results
 DATA = "data=telegram_rus_small"
 # One epoch of the paper's 401,903 training rows is 1,570 optimizer steps of 256 rows. On 13,384 rows that is
 # 30 epochs (1,590 steps), for words. An encoder, whose epoch costs minutes, has one of 32 rows a step (419)
@@ -181,12 +183,12 @@ ROWS = (
         ("model=cnn", "vectors=navec", "vectors.train=true", CROSS_ENTROPY),
         (0, 1, 2),
     ),
-    Row("ours", "Transformer from scratch", ("model=transformer", CROSS_ENTROPY), (0, 1, 2)),
+    Row("ours", "Transformer from scratch", ("model=transformer", CROSS_ENTROPY), (0,)),
     Row(
         "ours",
         "Transformer from navec, trained further",
         ("model=transformer", "vectors=navec", "vectors.train=true", CROSS_ENTROPY),
-        (0, 1, 2),
+        (0,),
     ),
 )
 
@@ -234,6 +236,43 @@ def run_yardstick() -> None:
     )
 
 
+def best_of(cells: Sequence[Measured]) -> dict[str, Any]:
+    """The result with the best macro F1 on validation."""
+    return max(
+        (result for cell in cells for result in cell.results),
+        key=lambda result: float(result["validation"]["macro_f1"]),
+    )
+
+
+def draw_figures(runs_dir: Path, emoji_font: str | None) -> None:
+    """Have the best run draw its label embeddings (Figures 1 and 2) and answer the paper's phrases."""
+    run = best_of(collect(runs_dir))["run"]
+    command = [sys.executable, "-m", "emoji_pred"]
+    place = [run, "--runs-dir", str(runs_dir)]
+    font = ["--emoji-font", emoji_font] if emoji_font else []
+    subprocess.run(
+        [*command, "embeddings", *place, "--out", str(RESULTS / FIGURES), *font], cwd=ROOT, check=True
+    )
+    answers = subprocess.run(
+        [*command, "predict", *place, "--examples", "telegram", "--top", "3", "--json"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    lines = [
+        json.dumps({"run": run, **json.loads(line)}, ensure_ascii=False) for line in answers.splitlines()
+    ]
+    (RESULTS / EXAMPLES).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def examples() -> list[dict[str, Any]]:
+    """The kept answers to the paper's phrases; none before they were asked."""
+    if not (RESULTS / EXAMPLES).is_file():
+        return []
+    return [json.loads(line) for line in (RESULTS / EXAMPLES).read_text(encoding="utf-8").splitlines()]
+
+
 def yardstick() -> dict[str, Any] | None:
     """The kept result of TF-IDF with logistic regression."""
     found = sorted(RESULTS.glob("tfidf_logreg_*.json"))
@@ -243,22 +282,26 @@ def yardstick() -> dict[str, Any] | None:
 def main() -> None:
     """Run what is missing, or render what is there."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=("run", "report"))
+    parser.add_argument("action", choices=("run", "figures", "report"))
     parser.add_argument(
         "--runs-dir", type=Path, default=Path(os.environ.get("EMOJI_PRED_RUNS", ROOT / "runs"))
     )
     parser.add_argument("--only", help="only commands that hold this, as model=cnn")
     parser.add_argument("--threads", type=int, help="torch threads of each run")
+    parser.add_argument("--emoji-font", help="a colour font for the figures")
     arguments = parser.parse_args()
     try:
         if arguments.action == "run":
             run_missing(arguments.runs_dir, arguments.only, arguments.threads)
             if not arguments.only and yardstick() is None:
                 run_yardstick()
+        elif arguments.action == "figures":
+            draw_figures(arguments.runs_dir, arguments.emoji_font)
         else:
             from experiments.telegram_rus_report import render
 
-            REPORT.write_text(render(collect(arguments.runs_dir), yardstick()), encoding="utf-8")
+            page = render(collect(arguments.runs_dir), yardstick(), examples())
+            REPORT.write_text(page, encoding="utf-8")
             print(f"written: {REPORT.relative_to(ROOT)}")
     except UserError as error:
         sys.exit(f"error: {error}")

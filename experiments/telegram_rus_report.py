@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from experiments.kept_runs import mean_and_spread
-from experiments.telegram_rus import BATCH, EPOCHS, EPOCHS_OF_WORDS, STAND_IN, Measured, command
+from experiments.telegram_rus import (
+    BATCH,
+    EPOCHS,
+    EPOCHS_OF_WORDS,
+    FIGURES,
+    STAND_IN,
+    Measured,
+    best_of,
+    command,
+)
 
 NOT_RUN = "not run"
 METRICS = ("accuracy", "top_10", "top_class_recall", "top_class_precision")
@@ -34,7 +43,9 @@ as the paper's tables are those of one epoch, but of thirty times the rows.
 """
 
 
-def render(cells: Sequence[Measured], yardstick: dict[str, Any] | None) -> str:
+def render(
+    cells: Sequence[Measured], yardstick: dict[str, Any] | None, examples: Sequence[dict[str, Any]] = ()
+) -> str:
     """The whole report as Markdown."""
     results = list(_all(cells))
     if not results:
@@ -45,6 +56,7 @@ def render(cells: Sequence[Measured], yardstick: dict[str, Any] | None) -> str:
         _ours(cells, yardstick),
         _zeroed(cells, yardstick),
         _per_class(cells),
+        _figures(cells, examples),
         _commands(cells),
         _runs(cells),
     ]
@@ -209,7 +221,7 @@ def _zeroed_of(results: Sequence[dict[str, Any]]) -> str:
 
 def _per_class(cells: Sequence[Measured]) -> str:
     """Precision, recall and F1 of each class, of the model with the best validation macro F1."""
-    best = max(_all(cells), key=_validation_macro_f1)
+    best = best_of(cells)
     label = next(cell.row.label for cell in cells if best in cell.results)
     lines = [
         f"## Each class: {label}, seed {best['config']['seed']}",
@@ -225,7 +237,32 @@ def _per_class(cells: Sequence[Measured]) -> str:
     return "\n".join(lines)
 
 
-_validation_macro_f1: Callable[[dict[str, Any]], float] = lambda result: result["validation"]["macro_f1"]  # noqa: E731
+def _figures(cells: Sequence[Measured], examples: Sequence[dict[str, Any]]) -> str:
+    """Figures 1 and 2, and the twelve phrases, by the run that is best on validation."""
+    if not examples:
+        return f"## Figures 1 and 2, and the paper's phrases\n\n{NOT_RUN}: `python -m experiments.telegram_rus figures`"
+    run = examples[0]["run"]
+    label = next(cell.row.label for cell in cells for result in cell.results if result["run"] == run)
+    lines = [
+        "## Figures 1 and 2, and the paper's phrases",
+        "",
+        f"By run {run} ({label}), the best on validation; not by the paper's model.",
+        "",
+        f"![Label embeddings by PCA, t-SNE and UMAP](telegram_rus/{FIGURES}/embeddings.png)",
+        "",
+        f"Rows of the last layer in two dimensions, the colours being clusters of k-means (15, as in the paper): "
+        f"[the clusters](telegram_rus/{FIGURES}/clusters.md), [an interactive page](telegram_rus/{FIGURES}/page.html).",
+        "",
+        "| phrase | paper | rank of the paper's answer here | first three answers here |",
+        "|---|---|---|---|",
+    ]
+    for example in examples:
+        answers = ", ".join(f"{one['label']} {one['probability']:.2f}" for one in example["predictions"])
+        rank = example["rank_of_paper"]
+        lines.append(
+            f"| {example['text']} | {example['paper']} | {'no such class' if rank is None else rank} | {answers} |"
+        )
+    return "\n".join(lines)
 
 
 def _commands(cells: Sequence[Measured]) -> str:
@@ -240,6 +277,7 @@ def _commands(cells: Sequence[Measured]) -> str:
             "```",
             *(f"python {typed}" for typed in measured),
             "python -m experiments.yardsticks data=telegram_rus_small --out results/telegram_rus",
+            "python -m experiments.telegram_rus figures",
             "```",
             "",
             "The paper's own experiments, on its data and encoders: **not run** (no network to fetch them).",
