@@ -9,9 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,9 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emoji_pred.array_cache import locked, warn_not_cached
+from emoji_pred.array_cache import check_entry, locked, warn_not_cached, write_entry
 from emoji_pred.batches import TokenRows, evaluation_batches
-from emoji_pred.token_cache import file_digest
 from emoji_pred.tokenizers import Ragged
 
 CACHE_VERSION = 1
@@ -144,19 +140,12 @@ def _write(
     device: str,
     progress: Progress,
 ) -> None:
-    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
-    try:
+    def fill(place: Path) -> None:
         for split, rows in tokens.items():
-            vectors = _computed(network, rows, pad_id, device, progress, split, _on_disk(temporary / split))
+            vectors = _computed(network, rows, pad_id, device, progress, split, _on_disk(place / split))
             vectors.flush()  # type: ignore[attr-defined]
-        digests = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
-        (temporary / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
-        if directory.exists():  # corrupt, or it would have been read
-            shutil.rmtree(directory)
-        os.replace(temporary, directory)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+
+    write_entry(directory, fill)
 
 
 def _on_disk(path: Path) -> Callable[[tuple[int, int]], np.ndarray]:
@@ -167,9 +156,7 @@ def _on_disk(path: Path) -> Callable[[tuple[int, int]], np.ndarray]:
 
 def _read(directory: Path, splits: Sequence[str]) -> Vectors | None:
     try:
-        digests = json.loads((directory / "digests.json").read_text(encoding="utf-8"))
-        if any(file_digest(directory / name) != digest for name, digest in digests.items()):
-            return None
+        check_entry(directory)
         return {split: np.load(directory / f"{split}.npy", mmap_mode="r") for split in splits}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from emoji_pred.array_cache import locked, warn_not_cached
+from emoji_pred.array_cache import check_entry, locked, warn_not_cached, write_entry
 from emoji_pred.pretrained import tokenizer_digest
 from emoji_pred.tokenizers import EncoderAndWords, EncoderTokenizer, Ragged, Tokenizer, WordTokenizer
 from emoji_pred.vectors import Vectors
@@ -132,33 +129,24 @@ def _cache_key(
 
 
 def _write_cache(directory: Path, tokenized: Tokenized) -> None:
-    temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
-    try:
+    def fill(place: Path) -> None:
         for split, rows in tokenized.splits.items():
-            np.save(temporary / f"{split}.ids.npy", rows.ids)
-            np.save(temporary / f"{split}.offsets.npy", rows.offsets)
+            np.save(place / f"{split}.ids.npy", rows.ids)
+            np.save(place / f"{split}.offsets.npy", rows.offsets)
         meta = {
             "splits": list(tokenized.splits),
             "vocab_size": tokenized.vocab_size,
             "pad_id": tokenized.pad_id,
             "state": tokenized.state,
         }
-        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        digests = {path.name: file_digest(path) for path in sorted(temporary.iterdir())}
-        (temporary / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
-        if directory.exists():  # corrupt, or it would have been read
-            shutil.rmtree(directory)
-        os.replace(temporary, directory)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        (place / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+
+    write_entry(directory, fill)
 
 
 def _read_cache(directory: Path) -> Tokenized | None:
     try:
-        digests = json.loads((directory / "digests.json").read_text(encoding="utf-8"))
-        if any(file_digest(directory / name) != digest for name, digest in digests.items()):
-            return None
+        check_entry(directory)
         meta = json.loads((directory / "meta.json").read_text(encoding="utf-8"))
         splits = {
             split: Ragged(
@@ -169,9 +157,3 @@ def _read_cache(directory: Path) -> Tokenized | None:
         return Tokenized(splits, meta["vocab_size"], meta["pad_id"], meta["state"], cached=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
-
-
-def file_digest(path: Path) -> str:
-    """The digest by which a file of a cache is known to be whole."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "blake2b").hexdigest()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from emoji_pred import frozen_vectors, runs
+from emoji_pred import array_cache, frozen_vectors, runs
 from emoji_pred.frozen_vectors import embed
 from emoji_pred.models.lora import LoraClassifier
 from emoji_pred.tokenizers import Ragged
@@ -110,7 +110,7 @@ def test_what_ends_while_it_is_written_leaves_none(tmp_path: Path, monkeypatch: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(frozen_vectors, "file_digest", stopped)
+        patched.setattr(array_cache, "file_digest", stopped)
         embed(network(), TOKENS, PAD, tmp_path)
     assert [path.suffix for path in (tmp_path / "embeddings").iterdir()] == [".lock"]
     assert embed(network(), TOKENS, PAD, tmp_path)["test"].shape == (2, 8)
