@@ -7,7 +7,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,12 @@ def put_between_marks(page: Path, marks: tuple[str, str], table: str) -> None:
     if not begin or not end:
         raise UserError(f"{page.name} has no place for the table; put back {marks[0]} and {marks[1]}")
     page.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def revision(result: Mapping[str, Any]) -> str:
+    """The commit that a run was trained by, in short; whether the checkout had changes."""
+    code = result["provenance"]["code"]
+    return (code["commit"] or "unknown")[:9] + (" + changes" if code["dirty"] else "")
 
 
 def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from experiments.kept_runs import mean_and_spread
+from experiments.kept_runs import mean_and_spread, revision
 from experiments.telegram_rus import (
     BATCH,
     EPOCHS,
@@ -304,13 +304,11 @@ def _runs(cells: Sequence[Measured]) -> str:
     ]
     for cell in _distinct(cells):
         for result in cell.results:
-            code = result["provenance"]["code"]
-            revision = (code["commit"] or "unknown")[:9] + (" + changes" if code["dirty"] else "")
             lines.append(
                 f"| [{result['run']}](telegram_rus/{result['run']}/result.json) | {cell.row.table} | {cell.row.label} "
                 f"| {result['config']['seed']} | {result['best_epoch'] + 1} of {len(result['curves'])} "
                 f"| {result['validation']['macro_f1']:.4f} | {result['test']['macro_f1']:.4f} "
-                f"| {result['wall_seconds'] / 60:.1f} | {revision} |"
+                f"| {result['wall_seconds'] / 60:.1f} | {revision(result)} |"
             )
     return "\n".join(
         [*lines, "", f"Runs of encoders: {STAND_IN}. Runs shared the machine, so minutes are no benchmark."]
