@@ -10,12 +10,11 @@ import argparse
 import json
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from emoji_pred.errors import MISTAKE, UserError, one_line
+from emoji_pred.errors import UserError, mistakes_told, one_line
 from emoji_pred.wandb_mode import wandb_mode
 
 PROJECT = "emoji_pred"  # as in conf/logger/wandb.yaml
@@ -39,11 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dry-run", action="store_true", help="do not save it, but write it as JSON")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where --dry-run writes (default: shown)")
     options = parser.parse_args(arguments)
-    try:
+    with mistakes_told():
         _run(options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(MISTAKE)
 
 
 def _run(options: argparse.Namespace) -> None:

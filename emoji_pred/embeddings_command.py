@@ -7,15 +7,14 @@ paper, Figures 1 and 2): page.html, embeddings.png, clusters.md and coordinates.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoji_pred import runs
-from emoji_pred.errors import MISTAKE, UserError
-from emoji_pred.finished import find_run
+from emoji_pred.errors import UserError, mistakes_told
+from emoji_pred.finished import add_runs_dir, find_run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    default = Path(os.environ.get("EMOJI_PRED_RUNS", "runs"))
     parser.add_argument("run", metavar="RUN", help="a run's directory, its name, or the first digits of it")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the files are written")
     parser.add_argument(
@@ -40,13 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of t-SNE, UMAP and k-means (default 0)")
     parser.add_argument("--emoji-font", type=Path, metavar="FILE", help="of the PNG (default: what is found)")
-    parser.add_argument("--runs-dir", type=Path, default=default, help="where the runs lie")
+    add_runs_dir(parser)
     options = parser.parse_args(arguments)
-    try:
+    with mistakes_told():
         _run(options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(MISTAKE)
 
 
 def _run(options: argparse.Namespace) -> None:

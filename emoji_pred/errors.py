@@ -1,7 +1,9 @@
 """Exceptions that are no fault of the code, and what to say where a name is misspelt."""
 
 import signal
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import SequenceMatcher
 
 FAILED, MISTAKE = 1, 2  # exit codes: a run failed; a mistake that the user can mend
@@ -15,6 +17,16 @@ class UserError(Exception):
     The message is one line that names the file, row or option and says how to mend it. The command line
     shows it without a stack trace and ends with exit code 2.
     """
+
+
+@contextmanager
+def mistakes_told() -> Iterator[None]:
+    """End a command with code 2 and one line where a user's mistake comes out of it."""
+    try:
+        yield
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(MISTAKE)
 
 
 class Diverged(UserError):

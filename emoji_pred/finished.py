@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError, did_you_mean
+
+
+def add_runs_dir(parser: ArgumentParser) -> None:
+    """Give a command the option that says where the runs lie."""
+    default = Path(os.environ.get("EMOJI_PRED_RUNS", "runs"))
+    parser.add_argument("--runs-dir", type=Path, default=default, help="where the runs lie")
 
 
 def run_directories(runs_dir: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from emoji_pred.data import new_texts
 from emoji_pred.data.tables import Reading
 from emoji_pred.errors import MISTAKE, UserError
 from emoji_pred.examples import EXAMPLES
-from emoji_pred.finished import find_run
+from emoji_pred.finished import add_runs_dir, find_run
 
 if TYPE_CHECKING:
     from emoji_pred.answers import Answer
@@ -54,7 +54,6 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    default = Path(os.environ.get("EMOJI_PRED_RUNS", "runs"))
     parser.add_argument("run", metavar="RUN", help="a run's directory, its name, or the first digits of it")
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="a text; - reads standard input")
     parser.add_argument("--file", metavar="PATH", help="one text a line, or a .csv, .tsv, .jsonl, .parquet")
@@ -64,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help="texts answered together")
     parser.add_argument("--device", default="cpu", help="as torch names it (default cpu)")
-    parser.add_argument("--runs-dir", type=Path, default=default, help="where the runs lie")
+    add_runs_dir(parser)
     tables = parser.add_argument_group("reading of --file")
     tables.add_argument("--text-column", metavar="NAME", help="of a table (default text)")
     tables.add_argument(

@@ -6,11 +6,12 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from emoji_pred.emoji_pairs import Rules
-from emoji_pred.errors import MISTAKE, Stopped, UserError
+from emoji_pred.errors import Stopped, mistakes_told
 from emoji_pred.signals import stop_request
 from emoji_pred.telegram.messages import MAX_CHARS
 from emoji_pred.telegram.prepare import TABLE, NothingLeft, beside, prepare
@@ -25,14 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     handlers = stop_request.take_over()
     try:
-        _run(options)
-    except NothingLeft as error:
-        _print_table(error.report)
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(MISTAKE)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(MISTAKE)
+        with mistakes_told(), _table_first():
+            _run(options)
     except Stopped as stopped:
         name = signal.Signals(stopped.signal_number).name
         print(f"\nstopped by {name}; nothing was written", file=sys.stderr)
@@ -40,6 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _table_first() -> Iterator[None]:
+    """Show where the rows were lost before it is said that none is left."""
+    try:
+        yield
+    except NothingLeft as error:
+        _print_table(error.report)
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import operator
-import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from emoji_pred import runs
-from emoji_pred.errors import MISTAKE, UserError
-from emoji_pred.finished import one_run, read_result, run_directories, state_of
+from emoji_pred.errors import UserError, mistakes_told
+from emoji_pred.finished import add_runs_dir, one_run, read_result, run_directories, state_of
 from emoji_pred.lease import held
 
 RESAMPLES = 1000
@@ -37,8 +35,7 @@ COLUMNS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; ends with code 2 and one line for a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m emoji_pred runs", description=__doc__)
-    default = Path(os.environ.get("EMOJI_PRED_RUNS", "runs"))
-    parser.add_argument("--runs-dir", type=Path, default=default, help="where the runs lie")
+    add_runs_dir(parser)
     actions = parser.add_subparsers(dest="action", required=True)
     listing = actions.add_parser("list", help="one line a run")
     pruning = actions.add_parser("prune", help="remove the runs that fit every --where")
@@ -56,16 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     comparing = actions.add_parser("compare", help="two runs: what differs, and how surely")
     comparing.add_argument("runs", nargs=2, metavar="RUN", help="the first digits of a run's name")
     options = parser.parse_args(arguments)
-    try:
+    with mistakes_told():
         if options.action == "list":
             _list(options.runs_dir, options.where, options.sort, options.json)
         elif options.action == "prune":
             _prune(options.runs_dir, options.where, options.yes)
         else:
             _compare(options.runs_dir, *options.runs)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(MISTAKE)
 
 
 def read_runs(runs_dir: Path) -> list[dict[str, Any]]:
