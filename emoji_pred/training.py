@@ -26,8 +26,9 @@ from emoji_pred.classifier import Classifier
 from emoji_pred.cluster_answers import ClusterLoss, Clusters
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.errors import Pruned
+from emoji_pred.evaluation import evaluate_splits
 from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
-from emoji_pred.metrics import evaluate, probabilities_of
+from emoji_pred.metrics import probabilities_of
 from emoji_pred.network import build_network
 from emoji_pred.optimizers import build_optimizer, build_scheduler
 from emoji_pred.peers import Peers
@@ -177,12 +178,16 @@ def _evaluate(
         "validation": None,
         "test": None,
     }
-    predictions: dict[str, runs.SplitPredictions] = {}
-    for split in ("validation", "test"):
-        if split in corpus.splits:
-            figures[split], predictions[split] = _evaluate_split(trainer, classifier, batches, corpus, split)
+    answers = {
+        split: _answers(trainer, classifier, batches, split)
+        for split in ("validation", "test")
+        if split in corpus.splits
+    }
     if not trainer.is_global_zero:
         return None
+    measured, predictions = evaluate_splits(corpus, {split: answer for split, (answer, _) in answers.items()})
+    for split, (_, loss) in answers.items():
+        figures[split] = {**measured[split], "loss": loss}
     texts = {split: corpus.splits[split].texts for split in predictions}
     finish = functools.partial(log_evaluation, loggers, predictions=predictions, texts=texts)
     return Outcome(
@@ -306,17 +311,13 @@ def build_batches(
     )
 
 
-def _evaluate_split(
-    trainer: pl.Trainer, classifier: Classifier, batches: Batches, corpus: Corpus, split: str
-) -> tuple[dict[str, Any], runs.SplitPredictions]:
+def _answers(
+    trainer: pl.Trainer, classifier: Classifier, batches: Batches, split: str
+) -> tuple[np.ndarray, float]:
+    """The probabilities (N, C) of a split in the corpus' order, and its loss."""
     trainer.predict(classifier, batches.evaluation_dataloader(split), return_predictions=False)
     _, logits, targets = classifier.predictions()
-    probabilities = probabilities_of(logits, corpus.task)
-    largest = int(corpus.class_counts("train").argmax())
-    metrics = evaluate(probabilities, targets.long(), corpus.task, corpus.label_names, top_class=largest)
-    metrics["loss"] = classifier.mean_loss(logits, targets)
-    rows = corpus.splits[split]
-    return metrics, (list(rows.row_ids), rows.labels, probabilities.numpy())
+    return probabilities_of(logits, classifier.task).numpy(), classifier.mean_loss(logits, targets)
 
 
 def _plain_figures(row: Mapping[str, float]) -> dict[str, float | None]:
