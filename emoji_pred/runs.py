@@ -68,7 +68,7 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
 
 def is_linear(config: Mapping[str, Any]) -> bool:
     """Whether the model is a linear one of n-grams, and no network."""
-    return "estimator" in config["model"]
+    return "estimator" in (config.get("model") or {})
 
 
 def _of_network(config: Mapping[str, Any]) -> dict[str, Any]:
