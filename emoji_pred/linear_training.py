@@ -92,8 +92,10 @@ def fit_and_evaluate(config: Options, corpus: Corpus, directory: Path, overrides
 
 def processes(config: Options) -> int:
     """How many processes may fit labels: `trainer.threads`, or as many as torch would have threads."""
-    asked = config["trainer"]["threads"] or os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1
-    return int(asked)
+    of_openmp = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list: one for each level
+    return int(
+        config["trainer"]["threads"] or (of_openmp if of_openmp.isdecimal() else 0) or os.cpu_count() or 1
+    )
 
 
 def probabilities_in_words(model: LinearClassifier) -> str:
