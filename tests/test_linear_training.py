@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ from emoji_pred import runs
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.errors import UserError
 from emoji_pred.linear_predictor import LinearPredictor
-from emoji_pred.linear_training import fit_and_evaluate
+from emoji_pred.linear_training import fit_and_evaluate, processes
 from emoji_pred.predictor import Predictor
 from emoji_pred.run import RunResult, find_finished, identify, run
 from emoji_pred.trained import load_predictor
@@ -284,3 +285,22 @@ def test_trackers_get_the_figures(compose: Compose, tmp_path: Path) -> None:
     read.Reload()
     found = {tag: read.Scalars(tag)[-1].value for tag in read.Tags()["scalars"]}
     assert found["test/macro_f1"] == pytest.approx(done.result["test"]["macro_f1"])
+
+
+@pytest.mark.parametrize(
+    ("threads", "of_openmp", "expected"),
+    [
+        (3, "1", 3),
+        (None, "2", 2),
+        (None, "4,2", 4),
+        (None, "x", os.cpu_count()),
+        (None, None, os.cpu_count()),
+    ],
+)
+def test_as_many_processes_as_torch_would_have_threads(
+    monkeypatch: pytest.MonkeyPatch, threads: int | None, of_openmp: str | None, expected: int
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if of_openmp is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", of_openmp)
+    assert processes({"trainer": {"threads": threads}}) == expected
