@@ -18,6 +18,7 @@ from emoji_pred.data.emothreat_rows import (
     Recovered,
     Sentences,
     each_once,
+    folded,
     read_labelled,
     read_sentences,
     recover,
@@ -30,6 +31,7 @@ from emoji_pred.data.tables import Reading
 from emoji_pred.data.text_files import find_file
 from emoji_pred.errors import UserError
 from emoji_pred.text import duplicate_key
+from emoji_pred.urdu import normalise_urdu
 
 CITATION = (
     "Butt et al. 2022, EmoThreat@FIRE2022: Shared Track on Emotions and Threat Detection in Urdu; tweets: "
@@ -149,17 +151,18 @@ def load_emothreat_public(
     """
     pins = _sources(source)
     tweets, test = _tweets_and_test(pins, data_dir, conflicts)
-    texts = [row.text for row in test.reviews]
+    texts = [_spelt(row) for row in test.reviews]
     parts = draw(
         texts, np.zeros(len(texts), dtype=np.int64), {"test": neutral_test_fraction}, "by_text", split_seed
     )
     train_reviews, test_reviews = (
         [test.reviews[row] for row in parts[name].tolist()] for name in ("train", "test")
     )
-    tested = {duplicate_key(row.text) for row in test.rows}
-    # Sentences that were dropped from the test are dropped from training too: they stand in `tweets` no more.
-    train = [row for row in tweets.rows.values() if duplicate_key(row.text) not in tested]
-    counts = {label: sum(label in row.labels for row in train) for label in EMOTIONS}
+    tested = {duplicate_key(_spelt(row)) for row in test.rows}
+    sentences = {folded(row.text) for row in test.rows}
+    left = [row for sentence, row in tweets.rows.items() if sentence not in sentences]
+    train = [row for row in left if duplicate_key(_spelt(row)) not in tested]
+    counts = {label: sum(label in row.labels for row in left) for label in EMOTIONS}
     provenance = {
         "variant": "not the official split: made without its training file; the reviews of the official "
         "test are divided between training and test",
@@ -168,7 +171,7 @@ def load_emothreat_public(
         "conflicts": conflicts,
         "recovered_test": _counts_of(test),
         "reviews": {"train": len(train_reviews), "test": len(test_reviews)} if neutral else None,
-        "training_labels_of_tweets": counts,
+        "tweets_left": {"rows": len(left), "labels": counts, "copies_of_test_texts": len(left) - len(train)},
         "paper_training_labels": PAPER_COUNTS,
     }
     return _corpus(
@@ -261,7 +264,7 @@ def _corpus(
     labels = LABELS if neutral else EMOTIONS
     if not neutral:
         train, test = ([row for row in rows if NEUTRAL not in row.labels] for rows in (train, test))
-    texts, hot = [row.text for row in train], encode([row.labels for row in train], labels, "multilabel")
+    texts, hot = [_spelt(row) for row in train], encode([row.labels for row in train], labels, "multilabel")
     parts = draw(texts, hot, {"validation": validation_fraction}, "by_text", seed) if train else {}
     splits = {
         split: _split([train[row] for row in chosen.tolist()], labels) for split, chosen in parts.items()
@@ -288,6 +291,11 @@ def _corpus(
         },
         warnings=tuple(warnings),
     )
+
+
+def _spelt(row: Row) -> str:
+    """What copies of a text have in common, so that no copy in another spelling stands on another side."""
+    return normalise_urdu(row.text)
 
 
 def _split(rows: Sequence[Row], labels: Sequence[str]) -> Split:
