@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from emoji_pred import runs, tokenizers
 from emoji_pred.cluster_answers import Clusters
 from emoji_pred.data.prepare import Clean, clean_text
+from emoji_pred.decision import HALF, Decision
 from emoji_pred.errors import UserError, one_line
 from emoji_pred.finished import read_result
 from emoji_pred.metrics import probabilities_of
@@ -70,6 +71,10 @@ class Predictor:
         clusters: of the labels, where the network learned those.
         result: of the run, as in `result.json`.
         device: where the network computes.
+
+    Attributes:
+        decision: which labels a text is given, as the run chose it on its validation rows (of results of
+            earlier versions: those above 0.5); None for one label a text.
     """
 
     def __init__(
@@ -86,6 +91,7 @@ class Predictor:
         self.network, self.tokenizer, self.task = network.eval().to(device), tokenizer, task
         self.label_names, self.clean, self.clusters = tuple(label_names), clean, clusters
         self.result = dict(result or {})
+        self.decision = decision_of(self.result, len(label_names)) if task == "multilabel" else None
         self.device = device
 
     @classmethod
@@ -139,6 +145,12 @@ class Predictor:
             logits = self.network(batch.to(self.device), mask.to(self.device))
             answers[rows] = probabilities_of(logits, self.task).cpu().numpy()
         return answers
+
+
+def decision_of(result: Mapping[str, Any], classes: int) -> Decision:
+    """The decision of a run of several labels a text, from its result."""
+    chosen = (result.get("validation") or {}).get("decision")
+    return Decision.from_plain(chosen) if chosen else Decision("fixed", (HALF,) * classes)
 
 
 def _check_device(device: str) -> None:

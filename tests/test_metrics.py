@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
+from emoji_pred.decision import Decision
 from emoji_pred.errors import UserError
 from emoji_pred.metrics import evaluate, evaluate_predicted, predicted_of, reliability
 
@@ -135,9 +136,8 @@ def test_multilabel_equals_sklearn(rows: int, classes: int, threshold: float) ->
     logits[:, 1] = -9.0  # never predicted
     logits[:, 2], truth[:, 2] = -9.0, 0  # neither
     targets = torch.from_numpy(truth)
-    result = evaluate(
-        logits.sigmoid(), targets, "multilabel", [str(i) for i in range(classes)], threshold=threshold
-    )
+    names, decision = [str(i) for i in range(classes)], Decision("fixed", (threshold,) * classes)
+    result = evaluate(logits.sigmoid(), targets, "multilabel", names, decision=decision)
     predicted = (logits.sigmoid() > threshold).numpy().astype(np.uint8)
 
     assert_averages(result, truth, predicted, None)
