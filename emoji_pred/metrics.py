@@ -1,8 +1,8 @@
 """Metrics of one split: pure functions from probabilities and targets to plain numbers.
 
-Labels and calibration are counted by torchmetrics; the ratios are taken here, in float64, because it leaves
-classes that are neither present nor predicted out of its macro averages, while scikit-learn's report over all
-labels counts such a class as 0. All ratios follow scikit-learn with `labels=range(C)` and `zero_division=0`.
+Calibration is torchmetrics'; labels are counted and ratios taken here, in float64, because it leaves classes
+that are neither present nor predicted out of its macro averages, while scikit-learn's report over all labels
+counts such a class as 0. All ratios follow scikit-learn with `labels=range(C)` and `zero_division=0`.
 
 Shapes: N rows, C classes. All values are fractions in [0, 1].
 """
@@ -199,13 +199,9 @@ def _counts_of_confusion(confusion: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _multilabel_counts(predicted: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    from torchmetrics.functional.classification import multilabel_stat_scores
-
-    columns = multilabel_stat_scores(
-        predicted.long(), targets.long(), predicted.shape[1], average=None, validate_args=False
-    )
-    hits, false_alarms, _, _, support = columns.unbind(dim=1)
-    return hits, hits + false_alarms, support
+    """Of each class (C,): rows that have the label and are given it, that are given it, that have it."""
+    given, wanted = predicted.bool(), targets.bool()
+    return (given & wanted).sum(dim=0), given.sum(dim=0), wanted.sum(dim=0)
 
 
 def _rank_of_target(probabilities: Tensor, targets: Tensor) -> Tensor:

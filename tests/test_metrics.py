@@ -150,6 +150,16 @@ def test_multilabel_equals_sklearn(rows: int, classes: int, threshold: float) ->
         )
 
 
+def test_one_label_that_is_given_or_not_equals_sklearn() -> None:
+    rng = np.random.default_rng(1)
+    scores, truth = rng.random((90, 1)), rng.integers(0, 2, size=(90, 1))
+    result = evaluate(torch.tensor(scores), torch.tensor(truth), "multilabel", ["joy"])
+    expected = pytest.approx(sk.f1_score(truth[:, 0], scores[:, 0] > 0.5))
+    assert result["macro_f1"] == result["micro_f1"] == expected
+    watched = evaluate_predicted(torch.tensor(scores > 0.5), torch.tensor(truth), "multilabel", 1)
+    assert watched["macro_f1"] == expected
+
+
 def test_multilabel_calibration_error_by_hand() -> None:
     # Four probabilities, each alone in its bin: gaps to the truth 0.1, 0.2, 0.3, 0.4.
     probabilities = torch.tensor([[0.9, 0.2], [0.7, 0.4]])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.metrics as sk
+from conftest import settings_restored
 
 from emoji_pred import runs
 from emoji_pred.answers import answer
@@ -49,6 +50,24 @@ def test_models_train_with_the_losses_of_labels(
     assert epoch["val_macro_f1"] == pytest.approx(done.result["validation"]["macro_f1"], abs=1e-6)
     predictor, targets = Predictor.load(done.directory), predictions(done, "test")[0]
     assert predictor.predict(["a text"]).shape == (1, targets.shape[1])
+
+
+def test_the_texts_of_a_frozen_encoder_are_encoded_once_for_all_heads(
+    compose: Any, quick: Quick, tmp_path: Path
+) -> None:
+    from emoji_pred.run import run
+
+    kept = []
+    for model in ("seven_heads", "multilabel"):
+        frozen = quick(model, *SEVERAL, "loss=bce", "model.network.encoder_training=frozen")
+        config = compose(*frozen)
+        config |= {f"{name}_dir": str(tmp_path / name) for name in ("runs", "cache", "data")}
+        with settings_restored():
+            run(config, frozen)
+        kept.append(
+            sorted(path.name for path in (tmp_path / "cache" / "embeddings").iterdir() if path.is_dir())
+        )
+    assert len(kept[0]) == 1 and kept[0] == kept[1]
 
 
 def predictions(done: RunResult, split: str) -> tuple[np.ndarray, np.ndarray]:
