@@ -81,7 +81,8 @@ def print_summary(
         screen.print(Text(line), soft_wrap=True)
     screen.print()
     screen.print(_metric_table(result, shown, screen.width < NARROW))
-    for remark in [*_constant_answers(result, shown), *_top_class(result, shown), *_remarks(result)]:
+    own = [*_constant_answers(result, shown), *_top_class(result, shown), *_thresholds(result)]
+    for remark in [*own, *_remarks(result)]:
         screen.print(Text(remark), soft_wrap=True)
     screen.print()
     screen.print(_class_table(result[shown[-1]], shown[-1], screen.width < NARROW))
@@ -214,7 +215,7 @@ def _counts(group: str, config: Mapping[str, Any]) -> bool:
 
 def _remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know before comparing the figures."""
-    return [*_thresholds(result), *_ceiling(result), *_known_words(result), *_random_encoder(result)]
+    return [*_ceiling(result), *_known_words(result), *_random_encoder(result)]
 
 
 def _constant_answers(result: Mapping[str, Any], splits: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from emoji_pred.errors import UserError
 from emoji_pred.models.dropout import use_fast_dropout
 from emoji_pred.models.head import hidden_layers_head
 from emoji_pred.models.tuned import Pooling, Probability, Scale, Targets, Training, TunedEncoder
@@ -67,6 +68,17 @@ class ParallelHeads(nn.Module):
     def outputs(self, vectors: Tensor) -> Tensor:
         """Both outputs of each head, (B, C, 2), from vectors (B, D)."""
         return torch.stack([head(vectors) for head in self.of_labels], dim=1)
+
+    def label_vectors(self) -> Tensor:
+        """What a text's vector is multiplied by for each logit: (C, D).
+
+        Raises:
+            UserError: the heads have hidden layers, each its own, so that their weights do not compare.
+        """
+        layers = [list(head.children()) for head in self.of_labels]
+        if len(layers[0]) > 1:
+            raise UserError("model.network.head_dims: heads with hidden layers share no space of labels")
+        return torch.stack([last.weight[1] - last.weight[0] for (last,) in layers])
 
     def forward(self, vectors: Tensor) -> Tensor:
         """The logits (B, C) of vectors (B, D)."""

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emoji_pred.errors import UserError
 from emoji_pred.losses import PositiveNegativeWeighted
 from emoji_pred.models.dropout import Dropout
 from emoji_pred.models.many_labels import Multilabel, SevenHeads
@@ -66,6 +67,17 @@ def test_the_logits_are_differences_of_two_outputs_and_their_sigmoid_is_the_soft
         (layer,) = head
         two = states @ layer.weight.T + layer.bias  # (B, 2)
         torch.testing.assert_close(logits[:, c].sigmoid(), two.softmax(dim=-1)[:, 1])
+
+
+def test_the_vectors_of_the_labels_are_those_that_make_the_logits() -> None:
+    from emoji_pred.embeddings.projections import label_vectors
+
+    model = build("seven heads").eval()
+    biases = torch.stack([head[0].bias for head in model.head.of_labels])
+    by_hand = model.pooled(*batch()) @ torch.from_numpy(label_vectors(model, CLASSES)).float().T
+    torch.testing.assert_close(by_hand + biases[:, 1] - biases[:, 0], model(*batch()))
+    with pytest.raises(UserError, match="share no space of labels"):
+        label_vectors(build("seven heads, hidden"), CLASSES)
 
 
 def test_training_with_the_weighted_loss_is_training_two_outputs_a_class() -> None:
