@@ -75,10 +75,10 @@ class ParallelHeads(nn.Module):
         Raises:
             UserError: the heads have hidden layers, each its own, so that their weights do not compare.
         """
-        layers = [list(head.children()) for head in self.of_labels]
-        if len(layers[0]) > 1:
+        layers = [module for module in self.modules() if isinstance(module, nn.Linear)]
+        if len(layers) > len(self.of_labels):
             raise UserError("model.network.head_dims: heads with hidden layers share no space of labels")
-        return torch.stack([last.weight[1] - last.weight[0] for (last,) in layers])
+        return torch.stack([layer.weight[1] - layer.weight[0] for layer in layers])
 
     def forward(self, vectors: Tensor) -> Tensor:
         """The logits (B, C) of vectors (B, D)."""
