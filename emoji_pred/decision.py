@@ -71,6 +71,12 @@ class Decision:
         return cls(str(values["name"]), thresholds, bool(values["at_least_one"]), values["tuned_f1"])
 
 
+def decision_of(result: Mapping[str, Any], classes: int) -> Decision:
+    """The decision of a run of several labels a text, from its result."""
+    chosen = (result.get("validation") or {}).get("decision")
+    return Decision.from_plain(chosen) if chosen else Decision("fixed", (HALF,) * classes)
+
+
 def choose(
     rule: Mapping[str, Any] | None,
     probabilities: ArrayLike,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from emoji_pred import runs, tokenizers
 from emoji_pred.cluster_answers import Clusters
 from emoji_pred.data.prepare import Clean, clean_text
-from emoji_pred.decision import HALF, Decision
+from emoji_pred.decision import decision_of
 from emoji_pred.errors import UserError, one_line
 from emoji_pred.finished import read_result
 from emoji_pred.metrics import probabilities_of
@@ -145,12 +145,6 @@ class Predictor:
             logits = self.network(batch.to(self.device), mask.to(self.device))
             answers[rows] = probabilities_of(logits, self.task).cpu().numpy()
         return answers
-
-
-def decision_of(result: Mapping[str, Any], classes: int) -> Decision:
-    """The decision of a run of several labels a text, from its result."""
-    chosen = (result.get("validation") or {}).get("decision")
-    return Decision.from_plain(chosen) if chosen else Decision("fixed", (HALF,) * classes)
 
 
 def _check_device(device: str) -> None:

@@ -81,7 +81,7 @@ def print_summary(
         screen.print(Text(line), soft_wrap=True)
     screen.print()
     screen.print(_metric_table(result, shown, screen.width < NARROW))
-    own = [*_constant_answers(result, shown), *_top_class(result, shown), *_thresholds(result)]
+    own = [*_constant_answers(result, shown, screen.width), *_top_class(result, shown), *_thresholds(result)]
     for remark in [*own, *_remarks(result)]:
         screen.print(Text(remark), soft_wrap=True)
     screen.print()
@@ -218,9 +218,9 @@ def _remarks(result: Mapping[str, Any]) -> list[str]:
     return [*_ceiling(result), *_known_words(result), *_random_encoder(result)]
 
 
-def _constant_answers(result: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
-    """Of which rows the columns of constant answers are."""
-    if not splits or not result[splits[-1]].get("yardsticks"):
+def _constant_answers(result: Mapping[str, Any], splits: Sequence[str], width: int) -> list[str]:
+    """Of which rows the columns of constant answers are, where there is room for them."""
+    if not splits or width < NARROW or not result[splits[-1]].get("yardsticks"):
         return []
     return [f"the last columns: what answers that never change reach on the {splits[-1]} rows"]
 
@@ -313,12 +313,16 @@ def _class_table(metrics: Mapping[str, Any], split: str, narrow: bool) -> Table:
     """The label stands last: terminals disagree on an emoji's width, and Arabic script runs to the left."""
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
     ratios = {"f1": "F1"} if narrow else {"precision": "precision", "recall": "recall", "f1": "F1"}
-    for header in (*ratios.values(), "rows", "predicted"):
+    decision = metrics.get("decision") or {}
+    by_class = decision.get("name") == "tuned_per_class" and not narrow
+    for header in (*ratios.values(), "rows", "predicted", *(["threshold"] if by_class else [])):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column(f"{split} class", overflow="fold")
-    for row in metrics["per_class"]:
+    for place, row in enumerate(metrics["per_class"]):
         cells = [_number(row[key]) for key in ratios]
-        table.add_row(*cells, f"{row['support']:,}", f"{row['predicted']:,}", Text(str(row["label"])))
+        cells += [f"{row['support']:,}", f"{row['predicted']:,}"]
+        cells += [_number(decision["thresholds"][place])] if by_class else []
+        table.add_row(*cells, Text(str(row["label"])))
     return table
 
 

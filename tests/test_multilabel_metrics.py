@@ -155,6 +155,24 @@ def test_answers_have_the_figures_of_evaluate() -> None:
     assert whole[ranking] == pytest.approx(sk.label_ranking_average_precision_score(truth, probabilities))
 
 
+def test_the_bootstrap_has_the_differences_and_about_the_normal_intervals() -> None:
+    rng = np.random.default_rng(2)
+    truth = (rng.random((400, 3)) < 0.4).astype(int)
+    first = np.where(rng.random((400, 3)) < 0.7, truth, 1 - truth)
+    second = np.where(rng.random((400, 3)) < 0.8, truth, 1 - truth)
+    found = metrics.paired_bootstrap(truth, first, second, resamples=500)
+    one, two = metrics.of_answers(first, truth), metrics.of_answers(second, truth)
+    for name, (difference, lower, upper) in found.items():
+        assert difference == pytest.approx(two[name] - one[name], abs=1e-12)
+        assert lower < difference < upper
+    # A mean over rows: its standard error is that of the differences of the rows.
+    each = (second == truth).all(axis=1).astype(float) - (first == truth).all(axis=1)
+    error = 1.96 * each.std() / np.sqrt(400)
+    _, lower, upper = found["exact_match"]
+    assert (upper - lower) / 2 == pytest.approx(error, rel=0.15)
+    assert set(metrics.paired_bootstrap(truth, first, first, resamples=20).values()) == {(0.0, 0.0, 0.0)}
+
+
 # --- constant answers
 
 

@@ -142,6 +142,23 @@ def test_the_test_rows_choose_nothing(train: Train, quick: Quick) -> None:
     assert found == Decision.from_plain(done.result["test"]["decision"])
 
 
+def test_two_runs_are_compared_by_what_each_decides(
+    train: Train, quick: Quick, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from emoji_pred.runs_command import main
+
+    names: list[RunResult] = []
+    for rule in ("decision=fixed", "decision=tuned"):
+        done = train(*quick("cnn", *SEVERAL, "loss=bce", rule))
+        names.append(done)
+    main(["--runs-dir", str(names[0].directory.parent), "compare", *(done.directory.name for done in names)])
+    shown = capsys.readouterr().out
+    for metric in ("micro_f1", "example_accuracy", "paper_smoothed_f1"):
+        one, two = (done.result["test"][metric] for done in names)
+        (line,) = [line for line in shown.splitlines() if line.startswith(f"{metric} ")]
+        assert line.split()[1:4] == [f"{one:.4f}", f"{two:.4f}", f"{two - one:+.4f}"]
+
+
 def test_yardsticks_stand_in_the_result(train: Train, quick: Quick) -> None:
     done = train(*quick("cnn", *SEVERAL, "loss=bce"))
     targets, _ = predictions(done, "test")

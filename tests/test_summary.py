@@ -131,14 +131,18 @@ def test_several_labels_are_shown_beside_constant_answers() -> None:
 def test_thresholds_by_class_are_told_as_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
     decision = {"name": "tuned_per_class", "thresholds": [0.25, 0.75], "tuned_f1": "each class"}
     split = {**metrics(0.5), "decision": {**decision, "at_least_one": False}}
+    split["per_class"] = split["per_class"][:2]
     several = result(task="multilabel", validation=split, test=split)
+    lines = [" ".join(line.split()) for line in printed(print_summary, several).splitlines()]
+    assert "0.1000 0.2000 0.1250 10,798 1 0.7500 😂" in lines
     assert "above 0.25 to 0.75, by class, each with the best F1 of its class" in printed(
         print_summary, several
     )
     monkeypatch.setattr("emoji_pred.summary.PLAIN_WIDTH", 60)
     yardstick = {"answers nothing": {"macro_f1": 0.125}}
     narrow = result(task="multilabel", validation=split, test={**split, "yardsticks": yardstick})
-    assert "0.1250\n" not in printed(print_summary, narrow)  # no room for the columns
+    text = printed(print_summary, narrow)
+    assert "answers" not in text and "threshold" not in text  # no room for the columns
 
 
 def test_a_long_directory_is_never_broken() -> None:
