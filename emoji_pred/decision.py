@@ -7,7 +7,7 @@ stored threshold decides to the bit as it did when it was chosen.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,9 +51,14 @@ class Decision:
         given: Bools = scores > np.asarray(self.thresholds)
         if self.at_least_one:
             empty = np.flatnonzero(~given.any(axis=1))
-            possible = np.where(np.asarray(self.thresholds) < NEVER, scores[empty], -1.0)
-            given[empty, possible.argmax(axis=1)] = True  # of equal ones, the first class
+            possible = np.asarray(self.thresholds) < NEVER
+            ranked = np.where(possible | ~possible.any(), scores[empty], -1.0)
+            given[empty, ranked.argmax(axis=1)] = True  # of equal ones, the first class
         return given
+
+    def with_threshold(self, value: float) -> Decision:
+        """Another threshold, for all classes but those that are never given."""
+        return replace(self, thresholds=tuple(value if old < NEVER else NEVER for old in self.thresholds))
 
     def plain(self) -> dict[str, Any]:
         """Plain values for a result; `from_plain` reads them."""

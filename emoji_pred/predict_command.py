@@ -13,7 +13,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +102,7 @@ def _run(options: argparse.Namespace) -> None:
     top = options.top or (len(predictor.label_names) if several else TOP)
     decision = predictor.decision
     if decision is not None and options.threshold is not None:
-        decision = replace(decision, thresholds=(options.threshold,) * len(predictor.label_names))
+        decision = decision.with_threshold(options.threshold)
     answers = _answers(predictor, itertools.chain(first, asked), options.batch, top, decision)
     (_write_json if options.json else _write_table)(_counted(answers))
 

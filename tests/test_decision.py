@@ -93,6 +93,12 @@ def test_at_least_one_gives_a_row_without_any_its_most_probable() -> None:
     assert always.labels(scores).astype(int).tolist() == [[0, 1, 0], [1, 1, 0], [1, 0, 0]]
 
 
+def test_another_threshold_leaves_what_is_never_given() -> None:
+    decision = Decision("tuned_per_class", (0.2, 1.0, 0.4), at_least_one=True)
+    assert decision.with_threshold(0.3).thresholds == (0.3, 1.0, 0.3)
+    assert decision.with_threshold(1.0).labels([[0.1, 0.2, 0.9]]).tolist() == [[False, False, True]]
+
+
 def test_a_probability_at_the_threshold_is_not_given() -> None:
     assert Decision("fixed", (0.5, 0.25)).labels([[0.5, 0.25]]).tolist() == [[False, False]]
 
