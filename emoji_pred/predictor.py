@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from emoji_pred import runs, tokenizers
 from emoji_pred.cluster_answers import Clusters
 from emoji_pred.data.prepare import Cleaning
+from emoji_pred.decision import decision_of
 from emoji_pred.errors import UserError, one_line
 from emoji_pred.finished import read_result
 from emoji_pred.metrics import probabilities_of
@@ -70,6 +71,10 @@ class Predictor:
         clusters: of the labels, where the network learned those.
         result: of the run, as in `result.json`.
         device: where the network computes.
+
+    Attributes:
+        decision: which labels a text is given, as the run chose it on its validation rows (of results of
+            earlier versions: those above 0.5); None for one label a text.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Predictor:
         self.label_names, self.clusters = tuple(label_names), clusters
         self.cleaning = cleaning or Cleaning()
         self.result = dict(result or {})
+        self.decision = decision_of(self.result, len(label_names)) if task == "multilabel" else None
         self.device = device
 
     @classmethod

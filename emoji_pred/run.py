@@ -309,6 +309,7 @@ def _read(config: Options, identity: Identity, peers: Peers) -> tuple[Corpus, To
     peers.check_same(identity.name, identity.directory)
     corpus = _load_corpus(config)
     configuration.check_loss(config, corpus.task)
+    configuration.check_decision(config, corpus.task)
     return corpus, _with_vectors(config, _tokenize(config, corpus))
 
 
