@@ -114,6 +114,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
         "optuna",
         "py3langid",
         "pymorphy3",
+        "rensa",
         "stop_words",
         "umap",
         "wandb_workspaces",
