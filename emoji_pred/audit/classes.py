@@ -145,6 +145,10 @@ def class_findings(
     if rare:
         line = f"{len(rare)} classes have fewer than {FEW_ROWS} training rows: {', '.join(rare[:8])}"
         findings.append(Finding("rare classes", "note", line, tuple(rare)))
+    without = {name: int(found["0"]) for name, found in figures["labels_a_row"].items() if found.get("0")}
+    if without:
+        listed = ", ".join(f"{rows:,} in {name}" for name, rows in without.items())
+        findings.append(Finding("no label", "note", f"rows without any label: {listed}", evidence=without))
     for split, shift in moved.items():
         if shift["p"] < CHANCE and shift["cohens_w"] >= SMALL:
             most = shift["moved_most"]

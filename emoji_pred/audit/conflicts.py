@@ -65,9 +65,9 @@ def conflict_findings(corpus: Corpus, figures: dict[str, Any]) -> list[Finding]:
     best = "accuracy" if corpus.task == "multiclass" else "exact match"
     judged = "test" if "test" in corpus.splits else "validation"
     line = (
-        f"{count(found['texts'], 'text')} stand with different labels ({count(found['rows'], 'row')}, "
-        f"{percent(found['rows'] / rows)}); the best reachable {best} is {found['best']:.3f} over all rows, "
-        f"{figures['exact'][judged]['best']:.3f} on {judged}"
+        f"{count(found['texts'], 'text stands', 'texts stand')} with different labels "
+        f"({count(found['rows'], 'row')}, {percent(found['rows'] / rows)}); the best reachable {best} is "
+        f"{found['best']:.3f} over all rows, {figures['exact'][judged]['best']:.3f} on {judged}"
     )
     status = "flaw" if found["rows"] > NOTABLE * rows else "note"
     return [Finding("conflicting labels", status, line, evidence=found)]  # type: ignore[arg-type]

@@ -143,8 +143,9 @@ def duplicate_findings(corpus: Corpus, figures: dict[str, Any], remedies: Remedi
 def _across(corpus: Corpus, split: str, rows: int, exact: int, remedies: Remedies) -> Finding:
     size = len(corpus.splits[split])
     before = "train" if split == "validation" else "train or validation"
+    have = "has" if rows == 1 else "have"
     line = (
-        f"{count(rows, f'{split} row')} of {size:,} ({percent(rows / size)}) have a text that stands in "
+        f"{count(rows, f'{split} row')} of {size:,} ({percent(rows / size)}) {have} a text that stands in "
         f"{before} too ({exact:,} of them to the letter)"
     )
     mends = remedies.texts_together() + (remedies.without_test_duplicates() if split == "test" else ())

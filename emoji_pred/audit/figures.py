@@ -6,14 +6,20 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from emoji_pred.audit.characters import EMOJI, kind_of
+
 SPLIT_CLASSES = {"train": "one", "validation": "two", "test": "three"}
 HEIGHT, WIDTH = 120, 480  # of a histogram, in its own units
+LONGEST_LABEL = 40  # characters
+EMOJI_STYLE = "\ufe0f"
 MOST_SHADED = 24  # labels of a table of shades
 
 
 def label(name: str) -> str:
     """A label as it is read in its own direction, an emoji in colour."""
-    short = name if len(name) <= 40 else name[:39] + "…"
+    short = name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
+    # Signs such as a heart have a plain form and a coloured one, which this asks for.
+    short += EMOJI_STYLE if len(short) == 1 and ord(short) > 0xFF and kind_of(ord(short)) == EMOJI else ""
     return f'<bdi class="label">{html.escape(short)}</bdi>'
 
 

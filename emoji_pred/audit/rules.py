@@ -15,6 +15,10 @@ from emoji_pred.audit.counting import Counts, one_hot
 from emoji_pred.audit.features import Kind, Marks, Measures
 
 BINS = 48  # ranges of values, of about equally many training rows
+FINE = 64  # values that are tried for an end of a range
+REFINED = 0.2  # phi from which the ends of a range are worth it
+
+Ends = tuple[float | None, float | None]  # of a range of values, both included; None: open
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Rule:
     def words(self) -> str:
         """The rule as a person says it."""
         if not self.is_measure:
-            return self.name if self.has else f"no {self.name}"
+            name = f"the token {self.name}" if self.kind == "token" else self.name
+            return name if self.has else f"no {name}"
         if self.low is None:
             return f"{self.name} at most {_number(self.high)}"
         if self.high is None:
@@ -94,14 +99,57 @@ def measure_rules(measures: Measures, hot: np.ndarray) -> list[Rule]:
         edges = bin_edges(values)
         if len(edges) < 2:
             continue
-        lows, highs = best_ranges(values, edges, hot)
+        lows, highs, strength = best_ranges(values, edges, hot)
         for label in np.flatnonzero(lows >= 0).tolist():
             first, last = int(lows[label]), int(highs[label])
-            low = None if first == 0 else float(edges[first])
-            # The end of a range is the greatest value below the next one, as it stands in the rows.
-            high = None if last == len(edges) - 1 else float(values[values < edges[last + 1]].max())
-            rules.append(Rule(kind, name, label, column, low=low, high=high))
+            low, high = _ends(values, edges, first, last)
+            if strength[label] >= REFINED:
+                low, high = _refined(values, edges, (first, last), (low, high), hot[:, label] > 0)
+            if low is not None or high is not None:
+                rules.append(Rule(kind, name, label, column, low=low, high=high))
     return rules
+
+
+def _ends(values: np.ndarray, edges: np.ndarray, first: int, last: int) -> Ends:
+    """The ends of a range of bins; one without a bin beyond it is None: the range is open there."""
+    low = None if first == 0 else float(edges[first])
+    # The end of a range is the greatest value below the next one, as it stands in the rows.
+    high = None if last == len(edges) - 1 else float(values[values < edges[last + 1]].max())
+    return low, high
+
+
+def _refined(
+    values: np.ndarray, edges: np.ndarray, bins: tuple[int, int], ends: Ends, labelled: np.ndarray
+) -> Ends:
+    """Each end moved to the best value within the bins on its two sides."""
+    (first, last), (low, high) = bins, ends
+    if low is not None:
+        tried_values = _between(values, edges, first - 1, first + 1)
+        low = max(tried_values, key=lambda end: _phi_of(values, (end, high), labelled))
+    if high is not None:
+        tried_values = _between(values, edges, last, last + 2)
+        high = max(tried_values, key=lambda end: _phi_of(values, (low, end), labelled))
+    return low, high
+
+
+def _between(values: np.ndarray, edges: np.ndarray, first: int, last: int) -> list[float]:
+    """Distinct values of the bins from `first` to before `last`, at most `FINE`."""
+    upper = edges[last] if last < len(edges) else np.inf
+    inside = np.unique(values[(values >= edges[first]) & (values < upper)])
+    step = max(1, len(inside) // FINE)
+    return [float(value) for value in inside[::step]]
+
+
+def _phi_of(values: np.ndarray, ends: Ends, labelled: np.ndarray) -> float:
+    held, (low, high) = np.ones(len(values), dtype=bool), ends
+    if low is not None:
+        held &= values >= np.float32(low)
+    if high is not None:
+        held &= values <= np.float32(high)
+    both, marked, has = (
+        np.asarray(number) for number in ((held & labelled).sum(), held.sum(), labelled.sum())
+    )
+    return float(Counts(both, marked, has, len(values)).phi)
 
 
 def bin_edges(values: np.ndarray) -> np.ndarray:
@@ -112,8 +160,12 @@ def bin_edges(values: np.ndarray) -> np.ndarray:
     return np.unique(np.quantile(values, np.linspace(0, 1, BINS, endpoint=False), method="lower"))
 
 
-def best_ranges(values: np.ndarray, edges: np.ndarray, hot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each label the first and last bin of its best range: two (C,), -1 where no range tells anything.
+def best_ranges(
+    values: np.ndarray, edges: np.ndarray, hot: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each label the first and last bin of its best range and its phi: three (C,).
+
+    The bins are -1 where no range tells anything.
 
     Args:
         values: (N,).
@@ -132,8 +184,9 @@ def best_ranges(values: np.ndarray, edges: np.ndarray, hot: np.ndarray) -> tuple
     )
     phi = counts.phi  # (ranges, C)
     best = phi.argmax(axis=0)
-    none = phi[best, np.arange(phi.shape[1])] <= 0
-    return np.where(none, -1, first[best]), np.where(none, -1, last[best])
+    strength = phi[best, np.arange(phi.shape[1])]
+    none = strength <= 0
+    return np.where(none, -1, first[best]), np.where(none, -1, last[best]), strength
 
 
 def _running(bins: np.ndarray, size: int, hot: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 from emoji_pred.audit import figures
 from emoji_pred.audit.figures import heads, numbers, row, table
 from emoji_pred.audit.findings import percent
+from emoji_pred.audit.leaks import LEAST_LABELLED
 
 Report = Mapping[str, Any]
 MOST_SCRIPTS = 8
@@ -173,7 +174,8 @@ def surface(report: Report) -> str:
 
 def _told(scores: Mapping[str, Any]) -> str:
     split = list(scores["splits"])[-1]
-    best = sorted(scores["splits"][split]["labels"], key=lambda one: -one["explained"])[:MOST_TOLD]
+    enough = [one for one in scores["splits"][split]["labels"] if one["rows"] >= LEAST_LABELLED]
+    best = sorted(enough, key=lambda one: -one["explained"])[:MOST_TOLD]
     told = {one["label"]: one["explained"] for one in best if one["explained"] > 0.01}
     return f"<h3>Of each label's own entropy ({split})</h3>{figures.share_bars(told)}" if told else ""
 

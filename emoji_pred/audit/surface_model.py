@@ -13,7 +13,7 @@ import numpy as np
 
 from emoji_pred.audit.features import Marks
 from emoji_pred.audit.findings import Finding, percent
-from emoji_pred.audit.leaks import Features
+from emoji_pred.audit.leaks import LEAST_LABELLED, Features
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.data.corpus import Corpus
 
@@ -104,7 +104,8 @@ def _score(found: np.ndarray, prior: np.ndarray, hot: np.ndarray, corpus: Corpus
     score["labels"] = []
     for place, label in enumerate(corpus.label_names):
         share, interval = _explained(base[:, place], ours[:, place])
-        score["labels"].append({"label": label, "explained": share, "interval": interval})
+        rows = int(hot[:, place].sum())
+        score["labels"].append({"label": label, "rows": rows, "explained": share, "interval": interval})
     if corpus.task == "multiclass":
         score |= _accuracies(found, prior, hot)
     return score
@@ -151,7 +152,9 @@ def surface_findings(scores: dict[str, Any] | None, remedies: Remedies) -> list[
         return []
     split = max(scores["splits"], key=lambda name: scores["splits"][name]["interval"][0])
     score = scores["splits"][split]
-    known = [one for one in score["labels"] if one["interval"][0] >= KNOWS_A_LABEL]
+    # Of a label with a few rows the entropy is next to nothing, and its share anything.
+    enough = [one for one in score["labels"] if one["rows"] >= LEAST_LABELLED]
+    known = [one for one in enough if one["interval"][0] >= KNOWS_A_LABEL]
     leaks = score["interval"][0] >= KNOWS_TOO_MUCH or bool(known)
     if not leaks:
         return []
