@@ -6,6 +6,7 @@ Vocabularies are made of the training rows, so held-out rows say nothing before 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,12 +20,14 @@ from emoji_pred.audit.characters import Characters
 from emoji_pred.telegram.privacy import count_marks, mask_text
 from emoji_pred.text import strip_invisible
 
+Column = tuple[str, np.ndarray]  # a measure: its name and (N,) values
 Kind = Literal["invisible", "blank", "sign", "token", "word", "length", "surface", "position"]
 
 MIN_ROWS = 5  # training rows that a mark must stand in
 MAX_TOKENS = 20_000  # the most frequent of the training texts that are looked at
 LONGEST_TOKEN = 40  # characters; what is longer is no token that stands in many rows
 TOKEN_CHARS = 20_000  # characters of a text that are looked at for tokens
+LENGTHS = ("words", "characters", "characters a word", "lines")
 _DOUBLE_BLANK = re.compile(r"\s\s")
 _EDGES = " #\"'()[]{}<>.,;:!?…«»“”‘’„*_~|/\\-–—،۔؟"
 
@@ -105,7 +108,13 @@ def tokens_of(text: str) -> set[str]:
     """The different tokens of a text in lower case; handles, links and addresses are masked before."""
     # What is invisible is known by its characters.
     masked = strip_invisible(mask_text(text[:TOKEN_CHARS]).lower())
-    return {token for token in masked.split() if len(token) <= LONGEST_TOKEN}
+    return {_plain(token) for token in masked.split() if len(token) <= LONGEST_TOKEN}
+
+
+@functools.lru_cache(maxsize=1 << 18)
+def _plain(token: str) -> str:
+    """A word without the punctuation around it; what is no word as it stands."""
+    return token.strip(_EDGES.replace("#", "")) if is_word(token) else token
 
 
 def is_word(token: str) -> bool:
@@ -160,41 +169,55 @@ def _token_mark(token: str) -> Mark:
 
 
 def measures(texts: Sequence[str], characters: Characters) -> Measures:
-    """The numbers of N texts, in the order of `MEASURES` and of the scripts."""
-    lengths = characters.lengths.astype(np.float32)
+    """The numbers of N texts: lengths, surface, place in the file."""
+    place = np.arange(len(texts)) / max(len(texts) - 1, 1)
+    columns = [*_lengths(texts, characters), *_surface(texts, characters), ("place in the file", place)]
+    kinds: list[Kind] = ["surface"] * len(columns)
+    kinds[: len(LENGTHS)] = ["length"] * len(LENGTHS)
+    kinds[-1] = "position"
+    return Measures([name for name, _ in columns], kinds, _stacked(columns))
+
+
+def lengths(texts: Sequence[str], characters: Characters) -> Measures:
+    """The lengths of N texts alone."""
+    columns = _lengths(texts, characters)
+    return Measures(list(LENGTHS), ["length"] * len(LENGTHS), _stacked(columns))
+
+
+def _stacked(columns: Sequence[Column]) -> np.ndarray:
+    return np.stack([values.astype(np.float32) for _, values in columns], axis=1)
+
+
+def _lengths(texts: Sequence[str], characters: Characters) -> list[Column]:
     words = np.array([len(text.split()) for text in texts], dtype=np.float32)
-    counts = {kind: characters.count(characters.kinds == kind) for kind in range(len(chars.KIND_NAMES))}
-    letters = np.maximum(counts[chars.LETTER], 1)
+    a_word = characters.lengths / np.maximum(words, 1)
+    lines = characters.count(characters.kinds == chars.LINE) + 1
+    return list(zip(LENGTHS, (words, characters.lengths, a_word, lines), strict=True))
+
+
+def _surface(texts: Sequence[str], characters: Characters) -> list[Column]:
+    counts = [characters.count(characters.kinds == kind) for kind in range(len(chars.KIND_NAMES))]
     upper = characters.count(characters.by_character(lambda point: chr(point).isupper(), np.bool_))
     marks = np.array([count_marks(text) for text in texts], dtype=np.float32).reshape(-1, 4)
-    columns: list[tuple[str, Kind, np.ndarray]] = [
-        ("words", "length", words),
-        ("characters", "length", lengths),
-        ("characters a word", "length", lengths / np.maximum(words, 1)),
-        ("lines", "length", counts[chars.LINE] + 1.0),
-        ("links", "surface", marks[:, 1]),
-        ("handles", "surface", marks[:, 2] + marks[:, 3]),
-        ("e-mail addresses", "surface", marks[:, 0]),
-        ("hashtags", "surface", np.array([text.count("#") for text in texts])),
-        ("digits", "surface", counts[chars.DIGIT]),
-        ("punctuation marks", "surface", counts[chars.PUNCTUATION]),
-        ("share of punctuation", "surface", counts[chars.PUNCTUATION] / np.maximum(lengths, 1)),
-        ("symbols", "surface", counts[chars.SYMBOL]),
-        ("emoji", "surface", counts[chars.EMOJI]),
-        ("upper-case letters", "surface", upper),
-        ("share of upper case", "surface", upper / letters),
-        ("double blanks", "surface", np.array([len(_DOUBLE_BLANK.findall(text)) for text in texts])),
-        ("place in the file", "position", np.arange(len(texts)) / max(len(texts) - 1, 1)),
+    letters, size = np.maximum(counts[chars.LETTER], 1), np.maximum(characters.lengths, 1)
+    return [
+        ("links", marks[:, 1]),
+        ("handles", marks[:, 2] + marks[:, 3]),
+        ("e-mail addresses", marks[:, 0]),
+        ("hashtags", np.array([text.count("#") for text in texts])),
+        ("digits", counts[chars.DIGIT]),
+        ("punctuation marks", counts[chars.PUNCTUATION]),
+        ("share of punctuation", counts[chars.PUNCTUATION] / size),
+        ("symbols", counts[chars.SYMBOL]),
+        ("emoji", counts[chars.EMOJI]),
+        ("upper-case letters", upper),
+        ("share of upper case", upper / letters),
+        ("double blanks", np.array([len(_DOUBLE_BLANK.findall(text)) for text in texts])),
         *_script_shares(characters, letters),
     ]
-    return Measures(
-        names=[name for name, _, _ in columns],
-        kinds=[kind for _, kind, _ in columns],
-        values=np.stack([values.astype(np.float32) for _, _, values in columns], axis=1),
-    )
 
 
-def _script_shares(characters: Characters, letters: np.ndarray) -> Iterable[tuple[str, Kind, np.ndarray]]:
+def _script_shares(characters: Characters, letters: np.ndarray) -> Iterable[Column]:
     for script, name in enumerate(chars.SCRIPTS):
         chosen = characters.scripts == script
-        yield (f"share of {name} letters", "surface", characters.count(chosen) / letters)
+        yield f"share of {name} letters", characters.count(chosen) / letters

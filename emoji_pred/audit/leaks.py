@@ -23,7 +23,7 @@ import numpy as np
 
 from emoji_pred.audit.characters import Characters
 from emoji_pred.audit.counting import Counts, one_hot
-from emoji_pred.audit.features import Marks, MarkVocabulary, Measures, measures
+from emoji_pred.audit.features import Marks, MarkVocabulary, Measures, lengths, measures
 from emoji_pred.audit.findings import Finding, Status, count
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.audit.rules import Rule, mark_counts, mark_rules, measure_rules, tried
@@ -245,11 +245,7 @@ def cut_that_hides(corpus: Corpus, label: int) -> int | None:
     words = [text.split() for text in train.texts]
     for most in (200, 150, 100, 80, 60, 50, 40, 35, 30, 25, 20, 18, 15, 12, 10, 8, 6, 5, 4, 3):
         texts = [" ".join(text[:most]) for text in words]
-        numbers = measures(texts, Characters.of(texts))
-        lengths = [place for place, kind in enumerate(numbers.kinds) if kind == "length"]
-        chosen = Measures(
-            [numbers.names[p] for p in lengths], ["length"] * len(lengths), numbers.values[:, lengths]
-        )
+        chosen = lengths(texts, Characters.of(texts))
         none = Marks([], np.zeros((len(texts), 0)))
         found = (
             tried(rule, none, chosen, train.labels, corpus.num_classes)
