@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -70,13 +71,7 @@ def command(overrides: Sequence[str], remedy: Remedy) -> str:
     """The audit with the remedy in place, as it is typed."""
     key = remedy.option.partition("=")[0]
     kept = [word for word in overrides if word.partition("=")[0] != key]
-    return " ".join(["python -m emoji_pred audit", *map(_quoted, kept), remedy.option])
-
-
-def _quoted(word: str) -> str:
-    """As a shell needs it: brackets and the like are no patterns."""
-    plain = word.replace("=", "").replace(".", "").replace("_", "").replace("/", "").replace("-", "")
-    return word if plain.isalnum() else "'" + word.replace("'", "'\\''") + "'"
+    return " ".join(["python -m emoji_pred audit", *map(shlex.quote, kept), remedy.option])
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
