@@ -195,7 +195,7 @@ def _multilabel_counts(predicted: Tensor, targets: Tensor) -> tuple[Tensor, Tens
     columns = multilabel_stat_scores(
         predicted.long(), targets.long(), predicted.shape[1], average=None, validate_args=False
     )
-    hits, false_alarms, _, _, support = columns.unbind(dim=1)
+    hits, false_alarms, _, _, support = columns.reshape(-1, 5).unbind(dim=1)  # one class gives (5,)
     return hits, hits + false_alarms, support
 
 

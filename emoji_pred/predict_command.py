@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="a run's directory, its name, or the first digits of it")
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="a text; - reads standard input")
-    parser.add_argument("--file", metavar="PATH", help="one text a line, or a .csv, .tsv, .jsonl, .parquet")
+    parser.add_argument(
+        "--file", metavar="PATH", help="one text a line, or a .csv, .tsv, .jsonl, .parquet, .xlsx"
+    )
     parser.add_argument("--examples", choices=sorted(EXAMPLES), help="phrases of a paper, with its answers")
     parser.add_argument("--top", type=int, metavar="K", help=f"labels shown (default {TOP}; of several: all)")
     parser.add_argument("--threshold", type=float, metavar="P", help="of several labels a text (default 0.5)")
@@ -67,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     tables = parser.add_argument_group("reading of --file")
     tables.add_argument("--text-column", metavar="NAME", help="of a table (default text)")
     tables.add_argument(
-        "--format", choices=("lines", "csv", "tsv", "jsonl", "parquet"), help="not by its name"
+        "--format", choices=("lines", "csv", "tsv", "jsonl", "parquet", "xlsx"), help="not by its name"
     )
     tables.add_argument("--encoding", default="utf-8")
     tables.add_argument("--delimiter", metavar="C", help="of a table (default: a comma, or a tab in .tsv)")

@@ -26,7 +26,7 @@ RESULT_SCHEMA = 1
 SplitPredictions = tuple[list[str], np.ndarray, np.ndarray]
 NOT_NUMBERS = ("files", "max_text_chars", "max_file_mb")  # where a file lies, and when it is refused
 # Options of data that came later, with the values that change nothing: they name no run anew.
-LATER_OPTIONS = {"split": "by_row", "clusters": None}
+LATER_OPTIONS = {"split": "by_row", "clusters": None, "normalise": "none", "max_words": None, "sheet": None}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 NO_VECTORS = "emoji_pred.vectors.none"

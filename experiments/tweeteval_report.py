@@ -18,6 +18,7 @@ from experiments.tweeteval import (
     scores,
     test_answers,
 )
+from experiments.tweeteval_paper import LABELS, SUPPORT, Report
 
 METRICS = ("accuracy", "macro_f1", "weighted_f1")
 NOT_RUN = "not run"
@@ -51,7 +52,14 @@ def render(cells: Sequence[Measured], choices: Choices) -> str:
         paper_table(cells),
         _readings(cells, residue),
     ]
-    parts += [_accuracy(cells), _per_class(cells), _choices(choices), _sklearn_check(cells), _runs(cells)]
+    parts += [
+        _accuracy(cells),
+        _per_class(cells),
+        *_reports(cells),
+        _choices(choices),
+        _sklearn_check(cells),
+        _runs(cells),
+    ]
     parts.append(_commands(cells, choices))
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
@@ -72,7 +80,7 @@ def paper_table(cells: Sequence[Measured]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in cells:
-        paper = [f"{value:.2f}" if cell.clean == "as_distributed" else "–" for value in cell.row.paper[1:]]
+        paper = _printed(cell)
         values = [
             f"{published} | {_test_metric(cell, key)}" for published, key in zip(paper, METRICS, strict=True)
         ]
@@ -85,6 +93,14 @@ def paper_table(cells: Sequence[Measured]) -> str:
             "`python -m experiments.tweeteval run` trains what is missing."
         )
     return "\n".join([*lines, "", *dict.fromkeys(notes)])
+
+
+def _printed(cell: Measured) -> list[str]:
+    """Accuracy, macro and weighted F1 of the paper, which read the data as distributed."""
+    report = cell.row.paper
+    if report is None or cell.clean != "as_distributed":
+        return ["–"] * len(METRICS)
+    return [f"{value:.2f}" for value in (report.accuracy, report.macro[2], report.weighted[2])]
 
 
 def _readings(cells: Sequence[Measured], residue: np.ndarray) -> str:
@@ -133,16 +149,15 @@ def _accuracy(cells: Sequence[Measured]) -> str:
     ]
     share = 0.0
     for cell in cells:
-        if cell.clean != "as_distributed" or not cell.results:
+        report = cell.row.paper
+        if cell.clean != "as_distributed" or not cell.results or report is None:
             continue
         parts = [_leaking_points(result) for result in cell.results]
         shares = parts[0]["shares"]
         share = sum(shares)
-        published = 100 * sum(
-            part * recall for part, recall in zip(shares, cell.row.paper_recall, strict=True)
-        )
-        rest = 100 * cell.row.paper[1] - published
-        heart, sun = cell.row.paper_recall
+        heart, sun = (report.classes[label][1] for label in LEAKING)
+        published = 100 * (shares[0] * heart + shares[1] * sun)
+        rest = 100 * report.accuracy - published
         columns = [
             f"{heart:.2f}",
             mean_and_spread([part["recalls"][0] for part in parts], digits=2),
@@ -216,6 +231,42 @@ def _per_class(cells: Sequence[Measured]) -> str:
 def _class_f1(cell: Measured, index: int) -> str:
     values = [result["test"]["per_class"][index]["f1"] for result in cell.results]
     return f"{statistics.mean(values):.2f}" if values else "–"
+
+
+def _reports(cells: Sequence[Measured]) -> list[str]:
+    """Each of the paper's reports whole, beside the mean over seeds, as distributed."""
+    return [
+        _report(cell, cell.row.paper)
+        for cell in cells
+        if cell.row.paper is not None and cell.clean == "as_distributed" and cell.results
+    ]
+
+
+def _report(cell: Measured, report: Report) -> str:
+    lines = [
+        f"## {report.table}, whole: {cell.row.label}{' *' if cell.row.note else ''}",
+        "",
+        "| | precision: paper | measured | recall: paper | measured | F1: paper | measured | rows |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for index, (emoji, printed) in enumerate(zip(LABELS, report.classes, strict=True)):
+        measured = [result["test"]["per_class"][index] for result in cell.results]
+        figures = [[entry[name] for entry in measured] for name in ("precision", "recall", "f1")]
+        lines.append(f"| {emoji} | {_beside(printed, figures)} | {SUPPORT[index]:,} |")
+    for average, printed in (("macro", report.macro), ("weighted", report.weighted)):
+        names = [f"{average}_{name}" for name in ("precision", "recall", "f1")]
+        figures = [[result["test"][name] for result in cell.results] for name in names]
+        lines.append(f"| {average} average | {_beside(printed, figures)} | {sum(SUPPORT):,} |")
+    if cell.row.note:
+        lines += ["", f"\\* {cell.row.note}."]
+    return "\n".join(lines)
+
+
+def _beside(printed: Sequence[float], figures: Sequence[Sequence[float]]) -> str:
+    return " | ".join(
+        f"{one:.2f} | {mean_and_spread(values, digits=2)}"
+        for one, values in zip(printed, figures, strict=True)
+    )
 
 
 def _sklearn_check(cells: Sequence[Measured]) -> str:

@@ -268,3 +268,9 @@ def test_zeroed_classes_are_those_that_stand_in_the_split() -> None:
     assert result["zeroed_classes"] == len(set(targets.tolist()) - answered) > 0
     assert result["never_predicted"] == 30 - len(answered) > result["zeroed_classes"]
     assert "top_class" not in result
+
+
+def test_one_class_of_several_labels() -> None:
+    predicted, targets = torch.tensor([[1], [1], [0], [0]]), torch.tensor([[1], [0], [1], [0]])
+    figures = evaluate_predicted(predicted, targets, "multilabel", 1)
+    assert figures["macro_f1"] == pytest.approx(0.5)  # one hit, one false alarm, one miss
