@@ -116,6 +116,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
         "optuna",
         "py3langid",
         "pymorphy3",
+        "rensa",
         "stop_words",
         "umap",
         "wandb_workspaces",
