@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from emoji_pred import runs
-from emoji_pred.data.prepare import clean_text
+from emoji_pred.data.prepare import Cleaning
+from emoji_pred.decision import decision_of
 from emoji_pred.finished import read_result
 from emoji_pred.models.linear import LinearClassifier
 from emoji_pred.models.linear_file import read_linear
@@ -22,12 +23,17 @@ class LinearPredictor:
         model: fitted.
         label_names: C names, in class order.
         result: of the run, as in `result.json`.
+
+    Attributes:
+        decision: which labels a text is given, as the run chose it on its validation rows; None for one label
+            a text.
     """
 
     def __init__(self, model: LinearClassifier, label_names: Sequence[str], result: dict[str, Any]) -> None:
         self.model, self.task = model, model.task
         self.label_names, self.result = tuple(label_names), result
-        self.clean = result["config"]["data"].get("clean", "as_distributed")
+        self.cleaning = Cleaning.of(result["config"]["data"])
+        self.decision = decision_of(result, len(label_names)) if self.task == "multilabel" else None
 
     @classmethod
     def load(cls, directory: Path) -> LinearPredictor:
@@ -48,4 +54,4 @@ class LinearPredictor:
 
         A text without a known n-gram is answered by the intercepts: what is probable of any text.
         """
-        return self.model.predict([clean_text(text, self.clean) for text in texts])
+        return self.model.predict([self.cleaning(text) for text in texts])

@@ -59,7 +59,7 @@ def fit_and_evaluate(config: Options, corpus: Corpus, directory: Path, overrides
     with without_transformers():  # torchmetrics would load it
         from emoji_pred.evaluation import evaluate_splits
 
-        measured, predictions = evaluate_splits(corpus, probabilities)
+        measured, predictions = evaluate_splits(corpus, probabilities, config.get("decision"))
     weights = model.weights.size + model.intercepts.size
     fit["not_converged"] = [corpus.label_names[label] for label in fit["not_converged"]]
     figures: dict[str, Any] = {

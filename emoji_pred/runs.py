@@ -26,7 +26,9 @@ RESULT_SCHEMA = 1
 SplitPredictions = tuple[list[str], np.ndarray, np.ndarray]
 NOT_NUMBERS = ("files", "max_text_chars", "max_file_mb")  # where a file lies, and when it is refused
 # Options of data that came later, with the values that change nothing: they name no run anew.
-LATER_OPTIONS = {"split": "by_row", "clusters": None}
+LATER_OPTIONS = {"split": "by_row", "clusters": None, "normalise": "none", "max_words": None, "sheet": None}
+# What is decided where nothing else is asked for: it names no run anew.
+PLAIN_DECISION = {"name": "fixed", "threshold": 0.5, "tuned_f1": None, "at_least_one": False}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 # Groups and settings that have no effect on a linear model; of the trainer, `OF_ALL_MODELS` have.
@@ -44,8 +46,8 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
     """Everything that determines a run's numbers, as plain values.
 
     Hardware, directories and loggers are left out: they do not change the result. The encoder counts only
-    for models that read its tokens, vectors only where there are any, and nothing that is of networks alone
-    for a linear model.
+    for models that read its tokens, vectors only where there are any, a decision only where it is not to give
+    labels above 0.5, and nothing that is of networks alone for a linear model.
 
     Args:
         config: the resolved configuration.
@@ -61,6 +63,8 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
         "seed": config["seed"],
         **({} if is_linear(config) else _of_network(config)),
     }
+    if config.get("decision", PLAIN_DECISION) != PLAIN_DECISION:
+        parts["decision"] = config["decision"]
     if file_blob_ids:  # a user's file is known by its content, not by where it lies
         parts["data"] = {key: value for key, value in parts["data"].items() if key not in NOT_NUMBERS}
     return parts
