@@ -109,6 +109,17 @@ def test_the_result_says_what_its_probabilities_are(train: Train, model: str, wo
     assert words in train(*f"model={model}".split(), *SAMPLE).result["probabilities"]
 
 
+def test_a_decision_is_tuned_for_linear_models_too(train: Train, compose: Compose) -> None:
+    several = ("model=tfidf_logreg", *SAMPLE, "data.task=multilabel")
+    tuned, fixed = train(*several, "decision=tuned_per_class"), train(*several)
+    assert tuned.directory != fixed.directory
+    predictor = load_predictor(tuned.directory)
+    assert predictor.decision is not None and len(set(predictor.decision.thresholds)) > 1
+    assert tuned.result["validation"]["macro_f1"] > fixed.result["validation"]["macro_f1"]
+    with pytest.raises(UserError, match="decision=tuned is for several labels a text"):
+        train("model=tfidf_nb", *SAMPLE, "decision=tuned")
+
+
 # --- identity
 
 
