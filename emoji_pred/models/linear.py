@@ -107,8 +107,8 @@ def fit_linear(
         processes: at most; a small problem is solved in this one. They change nothing.
 
     Returns:
-        The model, and for the result: how many features of each kind, iterations, and the labels whose solver
-        stopped before it had converged.
+        The model, and for the result: `features`, how many of each kind, `iterations`, the most that a solver
+        took, and `not_converged`, the labels whose solver stopped before it had converged.
 
     Raises:
         UserError: no text holds an n-gram that is to count.
@@ -119,18 +119,13 @@ def fit_linear(
     matrix = beside([part for _, part in parts])
     truth = labels.astype(bool) if labels.ndim == 2 else labels[:, None] == np.arange(num_labels)
     known = np.where(truth.all(axis=0), ALWAYS, np.where(truth.any(axis=0), FITTED, NEVER)).astype(np.int8)
-    columns = np.flatnonzero(known == FITTED)
+    columns = np.flatnonzero(known == FITTED).tolist()
     mirrored = labels.ndim == 1 and len(columns) == 2  # one question with two answers
     asked = columns[1:] if mirrored else columns
-    from sklearn.utils.parallel import Parallel, delayed
-
-    small = matrix.nnz * len(asked) < SEVERAL_PROCESSES
-    fitted = Parallel(n_jobs=1 if small else max(1, min(processes, len(asked))))(
-        delayed(_fit_label)(_weighted(estimator, truth, column, labels.ndim), matrix, truth[:, column])
-        for column in asked
-    )
+    estimators = [_weighted(estimator, truth, column, labels.ndim) for column in asked]
+    fitted = dict(zip(asked, _fit_labels(estimators, matrix, truth[:, asked], processes), strict=True))
     weights, intercepts = np.zeros((matrix.shape[1], num_labels)), np.zeros(num_labels)
-    for column, one in zip(asked, fitted, strict=True):
+    for column, one in fitted.items():
         weights[:, column], intercepts[column] = one.weights, one.intercept
     if mirrored:
         weights[:, columns[0]], intercepts[columns[0]] = -weights[:, columns[1]], -intercepts[columns[1]]
@@ -142,12 +137,25 @@ def fit_linear(
         "multiclass" if labels.ndim == 1 else "multilabel",
         "logistic" if hasattr(estimator, "predict_proba") else "softmax",
     )
-    iterations = [one.iterations for one in fitted if one.iterations is not None]
     return model, {
         "features": {ngrams.kind: len(ngrams.terms) for ngrams, _ in parts},
-        "iterations": max(iterations, default=None),
-        "not_converged": [int(column) for column, one in zip(asked, fitted, strict=True) if one.cut],
+        "iterations": max((one.iterations for one in fitted.values() if one.iterations), default=None),
+        "not_converged": [column for column, one in fitted.items() if one.cut],
     }
+
+
+def _fit_labels(
+    estimators: Sequence[Any], features: csr_matrix, truth: np.ndarray, processes: int
+) -> list[_Fitted]:
+    """Fit each estimator to its column of `truth`, in several processes where that pays."""
+    from sklearn.utils.parallel import Parallel, delayed
+
+    small = features.nnz * len(estimators) < SEVERAL_PROCESSES
+    found: list[_Fitted] = Parallel(n_jobs=1 if small else max(1, min(processes, len(estimators))))(
+        delayed(_fit_label)(estimator, features, column)
+        for estimator, column in zip(estimators, truth.T, strict=True)
+    )
+    return found
 
 
 def beside(parts: Sequence[csr_matrix]) -> csr_matrix:
