@@ -24,6 +24,7 @@ PRIOR_ROWS = 20  # a leaf's shares count as if so many rows of the training shar
 Z = 1.96
 MOST_MARKS = 150  # the most frequent
 IMPORTANT = 5
+MOST_LABELS = 100  # that are kept, the best told first
 
 
 def surface_scores(corpus: Corpus, features: Features) -> dict[str, Any] | None:
@@ -101,11 +102,12 @@ def _score(found: np.ndarray, prior: np.ndarray, hot: np.ndarray, corpus: Corpus
     else:
         whole = base.sum(axis=1), ours.sum(axis=1)
     score: dict[str, Any] = dict(zip(("explained", "interval"), _explained(*whole), strict=True))
-    score["labels"] = []
+    labels: list[dict[str, Any]] = []
     for place, label in enumerate(corpus.label_names):
         share, interval = _explained(base[:, place], ours[:, place])
         rows = int(hot[:, place].sum())
-        score["labels"].append({"label": label, "rows": rows, "explained": share, "interval": interval})
+        labels.append({"label": label, "rows": rows, "explained": share, "interval": interval})
+    score["labels"] = sorted(labels, key=lambda one: -one["explained"])[:MOST_LABELS]
     if corpus.task == "multiclass":
         score |= _accuracies(found, prior, hot)
     return score
@@ -169,6 +171,7 @@ def surface_findings(scores: dict[str, Any] | None, remedies: Remedies) -> list[
     evidence = {"explained": score["explained"], "interval": score["interval"]}
     hidden = any(name.startswith("U+") for name in scores["most_important"])
     mends = remedies.without_invisible() if hidden else ()
+    mends += tuple(mend for label in labels for mend in remedies.without_neutral(label))
     return [Finding("surface classifier", "leak", line, labels, evidence, mends)]
 
 
