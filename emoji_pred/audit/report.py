@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from emoji_pred import runs
@@ -16,8 +18,10 @@ from emoji_pred.audit.remedies import Remedies
 from emoji_pred.data.corpus import Corpus
 
 SCHEMA = 1
+LONGEST_NAME = 60  # characters of a label's name
 FEW_ROWS = 30  # training or held-out rows below which nothing can be confirmed
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 Progress = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
@@ -44,6 +48,7 @@ def audit(
         JSON values without texts and without places of the machine, and the examples, masked.
     """
     started = time.process_time()
+    corpus = replace(corpus, label_names=printable(corpus.label_names))
     remedies = Remedies(config["data"])
     report: dict[str, Any] = {
         "schema": SCHEMA,
@@ -82,6 +87,16 @@ def audit(
     report["cpu_seconds"] = round(time.process_time() - started, 1)
     texts = show(corpus, features, rules, examples) if examples else []
     return report, texts
+
+
+def printable(names: Sequence[str]) -> tuple[str, ...]:
+    """Label names as a report can show them: short, without control characters, all different still."""
+    shown: dict[str, None] = {}
+    for place, name in enumerate(names):
+        plain = _CONTROL.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", name)
+        short = plain if len(plain) <= LONGEST_NAME else plain[: LONGEST_NAME - 1] + "…"
+        shown[short if short not in shown else f"{short} ({place})"] = None
+    return tuple(shown)
 
 
 def _about(corpus: Corpus, config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
