@@ -16,6 +16,7 @@ from emoji_pred.audit.findings import STATUSES, Finding
 from emoji_pred.audit.leaks import Features
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.data.corpus import Corpus
+from emoji_pred.provenance import code_revision
 
 SCHEMA = 1
 LONGEST_NAME = 60  # characters of a label's name
@@ -53,6 +54,7 @@ def audit(
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "data": _about(corpus, config, overrides),
+        "code": code_revision(),
     }
     findings: list[Finding] = []
     step("classes")
@@ -65,14 +67,15 @@ def audit(
     step("duplicates")
     report["duplicates"] = duplicates.duplicates(corpus, progress)
     step("features that tell a label")
-    features = Features.of(corpus)
-    rules, tried = leaks.confirmed_rules(corpus, features)
+    fewer = classes.fewer_classes(corpus)
+    features = Features.of(fewer)
+    rules, tried = leaks.confirmed_rules(fewer, features)
     step("a classifier without words")
-    scores = surface_model.surface_scores(corpus, features)
-    report["leaks"] = {**tried, "surface_classifier": scores, "words": leaks.telling_words(corpus, rules)}
+    scores = surface_model.surface_scores(fewer, features)
+    report["leaks"] = {**tried, "surface_classifier": scores, "words": leaks.telling_words(fewer, rules)}
     step("contents")
     report["contents"] = _contents(corpus, config, overrides, progress)
-    findings += leaks.leak_findings(corpus, rules, remedies)
+    findings += leaks.leak_findings(fewer, rules, remedies)
     findings += surface_model.surface_findings(scores, remedies)
     findings += duplicates.duplicate_findings(corpus, report["duplicates"], remedies)
     findings += label_names.label_findings(corpus, report["label_parts"], remedies)
@@ -85,7 +88,7 @@ def audit(
     report["findings"] = [finding.plain(overrides) for finding in findings]
     report["verdict"] = {status: sum(f.status == status for f in findings) for status in STATUSES}
     report["cpu_seconds"] = round(time.process_time() - started, 1)
-    texts = show(corpus, features, rules, examples) if examples else []
+    texts = show(fewer, features, rules, examples) if examples else []
     return report, texts
 
 
