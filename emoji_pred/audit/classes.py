@@ -131,8 +131,8 @@ def _held(corpus: Corpus) -> tuple[np.ndarray, str]:
 def fewer_classes(corpus: Corpus) -> Corpus:
     """The corpus with its classes beyond the `MOST_CLASSES` largest of training as one.
 
-    What is asked of each feature and class takes time and memory by their product, and rare classes have too few
-    rows for an answer.
+    What is asked of each feature and class takes time and memory by their product, and rare classes have too
+    few rows for an answer.
     """
     if corpus.num_classes <= MOST_CLASSES:
         return corpus
@@ -145,14 +145,12 @@ def fewer_classes(corpus: Corpus) -> Corpus:
         if corpus.task == "multiclass":
             labels = place[split.labels]
         else:
-            others = np.delete(split.labels, kept, axis=1).any(axis=1).astype(np.uint8)
-            labels = np.concatenate([split.labels[:, kept], others[:, None]], axis=1)
+            others = np.delete(split.labels, kept, axis=1).max(axis=1, keepdims=True)
+            labels = np.concatenate([split.labels[:, kept], others], axis=1)
         splits[name] = replace(split, labels=labels)
-    names = (
-        *(corpus.label_names[label] for label in kept.tolist()),
-        f"{len(order) - len(kept)} other classes",
-    )
-    return replace(corpus, splits=splits, label_names=names, clusters=None)
+    names = [corpus.label_names[label] for label in kept.tolist()]
+    names.append(f"{corpus.num_classes - len(kept)} other classes")
+    return replace(corpus, splits=splits, label_names=tuple(names), clusters=None)
 
 
 def class_findings(

@@ -20,7 +20,8 @@ from emoji_pred.data.corpus import Corpus
 KNOWS_TOO_MUCH = 0.10  # share of the labels' entropy, lower end of the interval
 KNOWS_A_LABEL = 0.35  # likewise, of one label's
 DEPTH, LEAST_LEAF, LEAF_SHARE = 6, 25, 0.002
-PRIOR_ROWS = 20  # a leaf's shares count as if so many rows of the training shares lay in it too
+# A leaf's shares count as if so many rows of the training shares lay in it too: one for each class, or these.
+PRIOR_ROWS = 20
 Z = 1.96
 MOST_MARKS = 150  # the most frequent
 IMPORTANT = 5
@@ -87,11 +88,11 @@ def _table(features: Features, split: str, columns: list[int]) -> np.ndarray:
 
 def _leaf_shares(leaves: np.ndarray, hot: np.ndarray) -> dict[int, np.ndarray]:
     """Leaf -> (C,) shares of the labels in it, drawn towards those of all rows."""
-    prior = hot.mean(axis=0)
+    prior, more = hot.mean(axis=0), max(PRIOR_ROWS, hot.shape[1])
     shares = {}
     for leaf in np.unique(leaves).tolist():
         rows = hot[leaves == leaf]
-        shares[leaf] = (rows.sum(axis=0) + PRIOR_ROWS * prior) / (len(rows) + PRIOR_ROWS)
+        shares[leaf] = (rows.sum(axis=0) + more * prior) / (len(rows) + more)
     return shares
 
 
