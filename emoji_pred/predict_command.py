@@ -24,7 +24,8 @@ from emoji_pred.finished import add_runs_dir, find_run
 
 if TYPE_CHECKING:
     from emoji_pred.answers import Answer
-    from emoji_pred.predictor import Predictor
+    from emoji_pred.decision import Decision
+    from emoji_pred.trained import AnyPredictor
 
 TOP = 5
 BATCH = 256  # texts computed together; what is read, computed and written at a time
@@ -61,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--examples", choices=sorted(EXAMPLES), help="phrases of a paper, with its answers")
     parser.add_argument("--top", type=int, metavar="K", help=f"labels shown (default {TOP}; of several: all)")
-    parser.add_argument("--threshold", type=float, metavar="P", help="of several labels a text (default 0.5)")
+    parser.add_argument(
+        "--threshold", type=float, metavar="P", help="of several labels a text (default: as the run)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help="texts answered together")
     parser.add_argument("--device", default="cpu", help="as torch names it (default cpu)")
@@ -92,15 +95,17 @@ def _run(options: argparse.Namespace) -> None:
     if not first:
         raise UserError("there is no text")
 
-    from emoji_pred.predictor import Predictor
+    from emoji_pred.trained import load_predictor
 
-    predictor = Predictor.load(directory, options.device)
+    predictor = load_predictor(directory, options.device)
     several = predictor.task == "multilabel"
     if options.threshold is not None and not several:
         raise UserError(f"--threshold is for several labels a text; {directory} gives each text one")
     top = options.top or (len(predictor.label_names) if several else TOP)
-    threshold = (0.5 if options.threshold is None else options.threshold) if several else None
-    answers = _answers(predictor, itertools.chain(first, asked), options.batch, top, threshold)
+    decision = predictor.decision
+    if decision is not None and options.threshold is not None:
+        decision = decision.with_threshold(options.threshold)
+    answers = _answers(predictor, itertools.chain(first, asked), options.batch, top, decision)
     (_write_json if options.json else _write_table)(_counted(answers))
 
 
@@ -142,7 +147,7 @@ def _of_file(path: Path, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _answers(
-    predictor: Predictor, asked: Iterable[Asked], size: int, top: int, threshold: float | None
+    predictor: AnyPredictor, asked: Iterable[Asked], size: int, top: int, decision: Decision | None
 ) -> Iterator[list[Answer]]:
     """Answers in the order of the texts, some at a time."""
     from emoji_pred.answers import answer
@@ -151,7 +156,7 @@ def _answers(
     while some := list(itertools.islice(asked, size)):
         rows = predictor.predict([text for text, _ in some])
         yield [
-            answer(text, row, names, top=top, threshold=threshold, printed=printed)
+            answer(text, row, names, top=top, decision=decision, printed=printed)
             for (text, printed), row in zip(some, rows, strict=True)
         ]
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from emoji_pred import runs, tokenizers
 from emoji_pred.cluster_answers import Clusters
 from emoji_pred.data.prepare import Cleaning
+from emoji_pred.decision import decision_of
 from emoji_pred.errors import UserError, one_line
 from emoji_pred.finished import read_result
 from emoji_pred.metrics import probabilities_of
@@ -70,6 +71,10 @@ class Predictor:
         clusters: of the labels, where the network learned those.
         result: of the run, as in `result.json`.
         device: where the network computes.
+
+    Attributes:
+        decision: which labels a text is given, as the run chose it on its validation rows (of results of
+            earlier versions: those above 0.5); None for one label a text.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Predictor:
         self.label_names, self.clusters = tuple(label_names), clusters
         self.cleaning = cleaning or Cleaning()
         self.result = dict(result or {})
+        self.decision = decision_of(self.result, len(label_names)) if task == "multilabel" else None
         self.device = device
 
     @classmethod
@@ -101,10 +107,12 @@ class Predictor:
             device: where to compute, as torch names it: `cpu`, `cuda`.
 
         Raises:
-            UserError: the run is not finished, a file of it is damaged or not of this suite, its encoder
-                cannot be had, or there is no such device.
+            UserError: the run is not finished or one of a linear model, a file of it is damaged or not of
+                this suite, its encoder cannot be had, or there is no such device.
         """
         result = read_result(directory)
+        if runs.LINEAR in result["files"]:
+            raise UserError(f"{directory} holds a linear model of n-grams; this needs the run of a network")
         _check_device(device)
         path = directory / runs.CHECKPOINT
         extras, weights = _read_checkpoint(path)

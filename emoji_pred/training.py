@@ -6,7 +6,6 @@ import functools
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,14 @@ from emoji_pred.batches import Batches, epoch_batches, padded_fraction
 from emoji_pred.classifier import Classifier
 from emoji_pred.cluster_answers import ClusterLoss, Clusters
 from emoji_pred.data.corpus import Corpus
+from emoji_pred.decision import choose
 from emoji_pred.errors import Pruned
 from emoji_pred.evaluation import evaluate_splits
 from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
 from emoji_pred.metrics import probabilities_of
 from emoji_pred.network import build_network
 from emoji_pred.optimizers import build_optimizer, build_scheduler
+from emoji_pred.outcome import Outcome
 from emoji_pred.peers import Peers
 from emoji_pred.progress import chunks
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
@@ -42,31 +43,6 @@ from emoji_pred.vectors import Vectors
 
 Options = Mapping[str, Any]
 ALL_THREADS = torch.get_num_threads()  # before a run of a sweep sets fewer
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What training and evaluation leave for the run's result.
-
-    Attributes:
-        figures: parameters, curves, best epoch, validation and test metrics, padding.
-        predictions: of each evaluated split: row ids, targets, probabilities (N, C) float32.
-        checkpoint: the file of the best checkpoint.
-        log_evaluation: hands the finished result to the loggers.
-        on_gpu: where the network was trained.
-        seconds_before: that processes trained which were interrupted.
-        interruptions: how often.
-        forget_states: removes what was kept to continue.
-    """
-
-    figures: dict[str, Any]
-    predictions: dict[str, runs.SplitPredictions]
-    checkpoint: Path
-    log_evaluation: Callable[[dict[str, Any]], None]
-    on_gpu: bool
-    seconds_before: float
-    interruptions: int
-    forget_states: Callable[[], None]
 
 
 def train_and_evaluate(
@@ -185,7 +161,9 @@ def _evaluate(
     }
     if not trainer.is_global_zero:
         return None
-    measured, predictions = evaluate_splits(corpus, {split: answer for split, (answer, _) in answers.items()})
+    measured, predictions = evaluate_splits(
+        corpus, {split: answer for split, (answer, _) in answers.items()}, config.get("decision")
+    )
     for split, (_, loss) in answers.items():
         figures[split] = {**measured[split], "loss": loss}
     texts = {split: corpus.splits[split].texts for split in predictions}
@@ -211,7 +189,10 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         counts = clusters.class_counts(counts)
     weights = configuration.instantiate(config["alpha"], class_counts=counts)
     loss = configuration.instantiate(
-        config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
+        config["loss"],
+        class_weights=torch.as_tensor(weights, dtype=torch.float32),
+        positive_counts=torch.as_tensor(counts),
+        rows=len(corpus.splits["train"]),
     )
     encoder = config["encoder"] if model["tokenizer"]["kind"] != "words" else None
     vectors = tokenized.vectors
@@ -250,6 +231,7 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
             "tokenizer": tokenized.state,
         },
         {split: corpus.splits[split].row_ids for split in ("train", "validation")},
+        functools.partial(choose, config.get("decision"), seen=corpus.class_counts("train") > 0),
     )
 
 

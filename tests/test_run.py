@@ -67,7 +67,14 @@ def test_a_result_has_all_its_parts(combination: RunResult) -> None:
     }
     common |= {"accuracy", "ece", "loss", "per_class", "zeroed_classes", "never_predicted"}
     common |= {"top_class", "top_class_recall", "top_class_precision"}
-    several = {"exact_match", "hamming_loss"}
+    several = {"exact_match", "hamming_loss", "samples_f1", "label_ranking_average_precision"}
+    several |= {"labels_per_row", "given_per_row", "rows_without_label", "rows_given_none"}
+    several |= {
+        f"{kind}_{name}"
+        for kind in ("example", "paper_smoothed")
+        for name in ("accuracy", "precision", "recall", "f1")
+    }
+    several |= {"decision", "yardsticks"}
     single = {"top_1", "top_3", "top_5", "top_10", "confusion_matrix"}
     for split in ("validation", "test"):
         assert set(result[split]) == common | (several if result["task"] == "multilabel" else single)
