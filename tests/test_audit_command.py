@@ -15,6 +15,7 @@ from conftest import Ended
 
 from emoji_pred import audit_command
 from emoji_pred.audit.examples import shown
+from emoji_pred.audit.report import printable
 
 URDU = "یہ بہت اچھا ہے"
 
@@ -176,6 +177,13 @@ def test_html_in_texts_labels_and_names_is_text(audit: Callable[..., Ended], tmp
     page = Page(tmp_path / "o" / "audit.html")
     assert "script" not in {tag for tag, _ in page.tags} and "i" not in {tag for tag, _ in page.tags}
     assert evil in page.text and "b&<i>" in page.text and page.open == []
+
+
+def test_long_labels_and_control_characters_are_shown_short_and_plain() -> None:
+    names = ("a" * 500, "a" * 501, "red\x1b[31m\n", "❤\ufe0f")
+    found = printable(names)
+    assert found[2:] == ("red⟨U+001B⟩[31m⟨U+000A⟩", "❤\ufe0f")
+    assert len(set(found)) == 4 and max(map(len, found)) < 70
 
 
 # --- lengths in tokens

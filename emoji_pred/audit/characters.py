@@ -41,6 +41,7 @@ _TAGS = (0xE0020, 0xE007F)
 _PICTURE = regex.compile(
     r"[\p{Extended_Pictographic}\p{Emoji_Presentation}\p{Emoji_Modifier}\p{Regional_Indicator}]"
 )
+_COLOURFUL = regex.compile(r"[\p{Emoji_Presentation}\p{Emoji_Modifier}]")
 _KINDS = {"L": LETTER, "M": MARK, "N": DIGIT, "P": PUNCTUATION, "S": SYMBOL, "Z": BLANK, "C": UNKNOWN}
 
 
@@ -117,8 +118,9 @@ class Characters:
     def residue(self) -> np.ndarray:
         """(T,) bool: invisible characters that change nothing of what a reader sees.
 
-        A variation selector behind an emoji, a joiner inside one, a joiner or non-joiner between two letters
-        of a script that joins (Urdu, Hindi) and the tags of a flag are part of what is seen.
+        A variation selector behind a sign that it makes an emoji, a joiner inside an emoji, a joiner or
+        non-joiner between two letters of a script that joins (Urdu, Hindi) and the tags of a flag are part of
+        what is seen. Behind an emoji that needs no selector it may be what another emoji left.
         """
         chosen = self.kinds == INVISIBLE
         places = np.flatnonzero(chosen)
@@ -149,7 +151,7 @@ def _in_place(points: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.n
 def _belongs(before: int, point: int, after: int) -> bool:
     """Whether an invisible character is part of what is seen around it."""
     if point in (EMOJI_STYLE, TEXT_STYLE):
-        return _is_picture(before) or (after == KEYCAP and before < 0x80)
+        return _needs_selector(before) or (after == KEYCAP and before < 0x80)
     if point == ZWJ and (_is_picture(before) or before == EMOJI_STYLE):
         return _is_picture(after)
     if point in (ZWJ, ZWNJ):
@@ -163,6 +165,11 @@ def _joins(point: int) -> bool:
     """A letter, or a mark on one, of a script in which joiners mean something."""
     script = script_of(point)
     return (script >= 0 and script not in _UNJOINED) or kind_of(point) == MARK
+
+
+def _needs_selector(point: int) -> bool:
+    """A sign that is drawn as text unless a selector asks for the emoji: a heart, a sun."""
+    return _is_picture(point) and _COLOURFUL.match(chr(point)) is None
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from emoji_pred.data.corpus import Corpus, Split
 SMALL, MEDIUM, LARGE = 0.1, 0.3, 0.5  # Cohen's w (Cohen 1988, chapter 7)
 CHANCE = 0.01  # below which a difference counts as more than chance
 MOST_PAIRS = 30
+MOST_CLASSES = 200  # that features are asked about
 FEW_ROWS = 10  # training rows of a class below which its figures say little
 
 
@@ -124,6 +126,31 @@ def _held(corpus: Corpus) -> tuple[np.ndarray, str]:
     for row, labels in enumerate(texts.values()):
         held[row, list(labels)] = 1
     return held, "text"
+
+
+def fewer_classes(corpus: Corpus) -> Corpus:
+    """The corpus with its classes beyond the `MOST_CLASSES` largest of training as one.
+
+    What is asked of each feature and class takes time and memory by their product, and rare classes have too
+    few rows for an answer.
+    """
+    if corpus.num_classes <= MOST_CLASSES:
+        return corpus
+    order = np.argsort(-corpus.class_counts("train"), kind="stable")
+    kept = np.sort(order[: MOST_CLASSES - 1])
+    place = np.full(corpus.num_classes, len(kept), dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    splits = {}
+    for name, split in corpus.splits.items():
+        if corpus.task == "multiclass":
+            labels = place[split.labels]
+        else:
+            others = np.delete(split.labels, kept, axis=1).max(axis=1, keepdims=True)
+            labels = np.concatenate([split.labels[:, kept], others], axis=1)
+        splits[name] = replace(split, labels=labels)
+    names = [corpus.label_names[label] for label in kept.tolist()]
+    names.append(f"{corpus.num_classes - len(kept)} other classes")
+    return replace(corpus, splits=splits, label_names=tuple(names), clusters=None)
 
 
 def class_findings(

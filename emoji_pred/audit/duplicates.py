@@ -140,6 +140,12 @@ def duplicate_findings(corpus: Corpus, figures: dict[str, Any], remedies: Remedi
     return findings
 
 
+def drawn_splits(corpus: Corpus) -> set[str]:
+    """The splits that the suite drew itself, as the provenance tells."""
+    drawn, split = corpus.provenance.get("drawn") or {}, corpus.provenance.get("split") or {}
+    return {*drawn.get("splits", ()), *split.get("fractions", ())}
+
+
 def _across(corpus: Corpus, split: str, rows: int, exact: int, remedies: Remedies) -> Finding:
     size = len(corpus.splits[split])
     before = "train" if split == "validation" else "train or validation"
@@ -148,7 +154,9 @@ def _across(corpus: Corpus, split: str, rows: int, exact: int, remedies: Remedie
         f"{count(rows, f'{split} row')} of {size:,} ({percent(rows / size)}) {have} a text that stands in "
         f"{before} too ({exact:,} of them to the letter)"
     )
-    mends = remedies.texts_together() + (remedies.without_test_duplicates() if split == "test" else ())
+    # Splits that were given stay as they are, whatever is asked of those that are drawn.
+    drawn = remedies.texts_together() if split in drawn_splits(corpus) else ()
+    mends = drawn + (remedies.without_test_duplicates() if split == "test" else ())
     status = "leak" if rows > NOTABLE_DUPLICATES * size else "note"
     evidence = {"rows": rows, "exact": exact, "share": round(rows / size, 5)}
     return Finding(f"shared texts {split}", status, line, (), evidence, mends)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from emoji_pred.audit.characters import EMOJI, kind_of
 
 SPLIT_CLASSES = {"train": "one", "validation": "two", "test": "three"}
 HEIGHT, WIDTH = 120, 480  # of a histogram, in its own units
+MOST_CLASSES = 200  # that are drawn, the largest first
 LONGEST_LABEL = 40  # characters
 EMOJI_STYLE = "\ufe0f"
 MOST_SHADED = 24  # labels of a table of shades
@@ -28,7 +29,7 @@ def class_bars(
 ) -> str:
     """A row for each class: its share of each split as a bar, its rows as numbers."""
     most = max((share for values in shares.values() for share in values), default=0) or 1
-    order = sorted(range(len(names)), key=lambda place: -shares["train"][place])
+    order = sorted(range(len(names)), key=lambda place: -shares["train"][place])[:MOST_CLASSES]
     rows = []
     for place in order:
         bars = "".join(_bar(split, values[place], most) for split, values in shares.items())

@@ -12,6 +12,7 @@ from emoji_pred import runs
 # leak: a label, or a held-out row, can be known without reading the text as a person would.
 # flaw: the data are not what they seem. note: worth knowing, and no fault.
 Status = Literal["leak", "flaw", "note"]
+MOST_LABELS = 50  # named in one finding
 STATUSES: tuple[Status, ...] = ("leak", "flaw", "note")
 
 
@@ -54,7 +55,7 @@ class Finding:
             "name": self.name,
             "status": self.status,
             "line": self.line,
-            "labels": list(self.labels),
+            "labels": list(self.labels[:MOST_LABELS]),
             "evidence": dict(self.evidence),
             "remedies": [
                 {

@@ -141,13 +141,19 @@ def confirmed_rules(corpus: Corpus, features: Features) -> tuple[list[Confirmed]
             continue
         splits = [name for name in held_out if _holds(on[name], len(rules) * len(held_out))]
         if splits:
-            found.append(Confirmed(rule, on, max(splits, key=lambda name: float(on[name].phi))))
+            found.append(Confirmed(rule, on, _shown_on(splits, on)))
     found.sort(key=lambda one: -one.strength)
     return found, {
         "features_and_labels": asked,
         "tried_on_held_out_rows": len(rules),
         "confirmed": len(found),
     }
+
+
+def _shown_on(splits: Sequence[str], on: Mapping[str, Counts]) -> str:
+    """The split that speaks for a rule: test where it holds about as well as in the best one."""
+    best = max(float(on[name].phi) for name in splits)
+    return next(name for name in reversed(splits) if float(on[name].phi) >= best - NEAR_BEST)
 
 
 def _candidates(features: Features) -> tuple[list[Rule], int]:
@@ -162,14 +168,10 @@ def _candidates(features: Features) -> tuple[list[Rule], int]:
     rules: list[Rule] = []
     for counts, wanted in ((has, True), (lacks, False)):
         strong = counts.phi >= (np.where(hidden, HIDDEN, LEANS) if wanted else ALONE)
-        for mark, label in np.argwhere(strong).tolist():
-            cell = Counts(
-                counts.both[mark, label], counts.marked[mark, 0], counts.labelled[0, label], counts.rows
-            )
-            if float(cell.chance()) * asked <= CHANCE:
-                chosen = np.zeros_like(strong)
-                chosen[mark, label] = True
-                rules += mark_rules(marks, counts, chosen, wanted)
+        mark, label = np.nonzero(strong)
+        cells = Counts(counts.both[strong], counts.marked[mark, 0], counts.labelled[0, label], counts.rows)
+        sure = cells.chance() * asked <= CHANCE
+        rules += mark_rules(marks, mark[sure], label[sure], wanted)
     return rules + ranges, asked
 
 

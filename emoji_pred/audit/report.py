@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from emoji_pred import runs
@@ -14,10 +16,13 @@ from emoji_pred.audit.findings import STATUSES, Finding
 from emoji_pred.audit.leaks import Features
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.data.corpus import Corpus
+from emoji_pred.provenance import code_revision
 
 SCHEMA = 1
+LONGEST_NAME = 60  # characters of a label's name
 FEW_ROWS = 30  # training or held-out rows below which nothing can be confirmed
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 Progress = Callable[[Sequence[Any], str], Iterable[Any]]
 
 
@@ -44,10 +49,12 @@ def audit(
         JSON values without texts and without places of the machine, and the examples, masked.
     """
     started = time.process_time()
+    corpus = replace(corpus, label_names=printable(corpus.label_names))
     remedies = Remedies(config["data"])
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "data": _about(corpus, config, overrides),
+        "code": code_revision(),
     }
     findings: list[Finding] = []
     step("classes")
@@ -60,14 +67,15 @@ def audit(
     step("duplicates")
     report["duplicates"] = duplicates.duplicates(corpus, progress)
     step("features that tell a label")
-    features = Features.of(corpus)
-    rules, tried = leaks.confirmed_rules(corpus, features)
+    fewer = classes.fewer_classes(corpus)
+    features = Features.of(fewer)
+    rules, tried = leaks.confirmed_rules(fewer, features)
     step("a classifier without words")
-    scores = surface_model.surface_scores(corpus, features)
-    report["leaks"] = {**tried, "surface_classifier": scores, "words": leaks.telling_words(corpus, rules)}
+    scores = surface_model.surface_scores(fewer, features)
+    report["leaks"] = {**tried, "surface_classifier": scores, "words": leaks.telling_words(fewer, rules)}
     step("contents")
     report["contents"] = _contents(corpus, config, overrides, progress)
-    findings += leaks.leak_findings(corpus, rules, remedies)
+    findings += leaks.leak_findings(fewer, rules, remedies)
     findings += surface_model.surface_findings(scores, remedies)
     findings += duplicates.duplicate_findings(corpus, report["duplicates"], remedies)
     findings += label_names.label_findings(corpus, report["label_parts"], remedies)
@@ -80,8 +88,18 @@ def audit(
     report["findings"] = [finding.plain(overrides) for finding in findings]
     report["verdict"] = {status: sum(f.status == status for f in findings) for status in STATUSES}
     report["cpu_seconds"] = round(time.process_time() - started, 1)
-    texts = show(corpus, features, rules, examples) if examples else []
+    texts = show(fewer, features, rules, examples) if examples else []
     return report, texts
+
+
+def printable(names: Sequence[str]) -> tuple[str, ...]:
+    """Label names as a report can show them: short, without control characters, all different still."""
+    shown: dict[str, None] = {}
+    for place, name in enumerate(names):
+        plain = _CONTROL.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", name)
+        short = plain if len(plain) <= LONGEST_NAME else plain[: LONGEST_NAME - 1] + "…"
+        shown[short if short not in shown else f"{short} ({place})"] = None
+    return tuple(shown)
 
 
 def _about(corpus: Corpus, config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

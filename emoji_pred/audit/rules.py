@@ -83,11 +83,11 @@ def mark_counts(marks: Marks, hot: np.ndarray) -> Counts:
     return Counts(both, marked, hot.sum(axis=0)[None, :], len(hot))
 
 
-def mark_rules(marks: Marks, counts: Counts, chosen: np.ndarray, has: bool) -> list[Rule]:
-    """The rules of the chosen cells ((K, C) bool)."""
+def mark_rules(marks: Marks, columns: np.ndarray, labels: np.ndarray, has: bool) -> list[Rule]:
+    """The rules of M marks, by column, each for one label: two (M,)."""
     return [
         Rule(marks.marks[mark].kind, marks.marks[mark].name, label, mark, has=has)
-        for mark, label in np.argwhere(chosen).tolist()
+        for mark, label in zip(columns.tolist(), labels.tolist(), strict=True)
     ]
 
 

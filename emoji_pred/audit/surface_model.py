@@ -20,10 +20,12 @@ from emoji_pred.data.corpus import Corpus
 KNOWS_TOO_MUCH = 0.10  # share of the labels' entropy, lower end of the interval
 KNOWS_A_LABEL = 0.35  # likewise, of one label's
 DEPTH, LEAST_LEAF, LEAF_SHARE = 6, 25, 0.002
-PRIOR_ROWS = 20  # a leaf's shares count as if so many rows of the training shares lay in it too
+# A leaf's shares count as if so many rows of the training shares lay in it too: one for each class, or these.
+PRIOR_ROWS = 20
 Z = 1.96
 MOST_MARKS = 150  # the most frequent
 IMPORTANT = 5
+MOST_LABELS = 100  # that are kept, the best told first
 
 
 def surface_scores(corpus: Corpus, features: Features) -> dict[str, Any] | None:
@@ -86,11 +88,11 @@ def _table(features: Features, split: str, columns: list[int]) -> np.ndarray:
 
 def _leaf_shares(leaves: np.ndarray, hot: np.ndarray) -> dict[int, np.ndarray]:
     """Leaf -> (C,) shares of the labels in it, drawn towards those of all rows."""
-    prior = hot.mean(axis=0)
+    prior, more = hot.mean(axis=0), max(PRIOR_ROWS, hot.shape[1])
     shares = {}
     for leaf in np.unique(leaves).tolist():
         rows = hot[leaves == leaf]
-        shares[leaf] = (rows.sum(axis=0) + PRIOR_ROWS * prior) / (len(rows) + PRIOR_ROWS)
+        shares[leaf] = (rows.sum(axis=0) + more * prior) / (len(rows) + more)
     return shares
 
 
@@ -101,11 +103,12 @@ def _score(found: np.ndarray, prior: np.ndarray, hot: np.ndarray, corpus: Corpus
     else:
         whole = base.sum(axis=1), ours.sum(axis=1)
     score: dict[str, Any] = dict(zip(("explained", "interval"), _explained(*whole), strict=True))
-    score["labels"] = []
+    labels: list[dict[str, Any]] = []
     for place, label in enumerate(corpus.label_names):
         share, interval = _explained(base[:, place], ours[:, place])
         rows = int(hot[:, place].sum())
-        score["labels"].append({"label": label, "rows": rows, "explained": share, "interval": interval})
+        labels.append({"label": label, "rows": rows, "explained": share, "interval": interval})
+    score["labels"] = sorted(labels, key=lambda one: -one["explained"])[:MOST_LABELS]
     if corpus.task == "multiclass":
         score |= _accuracies(found, prior, hot)
     return score
@@ -169,6 +172,7 @@ def surface_findings(scores: dict[str, Any] | None, remedies: Remedies) -> list[
     evidence = {"explained": score["explained"], "interval": score["interval"]}
     hidden = any(name.startswith("U+") for name in scores["most_important"])
     mends = remedies.without_invisible() if hidden else ()
+    mends += tuple(mend for label in labels for mend in remedies.without_neutral(label))
     return [Finding("surface classifier", "leak", line, labels, evidence, mends)]
 
 

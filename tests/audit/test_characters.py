@@ -83,7 +83,14 @@ def test_what_belongs_to_an_emoji_or_a_word_is_no_residue(seen: str) -> None:
             ("ab\u200ccd", 1),
             ("a\u200d❤", 1),
         ],
-        *[("x\u200by", 1), ("\u200fسلام", 1), ("❤\ufe0f\ufe0f", 1), ("сло\u200dво", 1), ("\ufeffa", 1)],
+        *[
+            ("x\u200by", 1),
+            ("\u200fسلام", 1),
+            ("❤\ufe0f\ufe0f", 1),
+            ("😍\ufe0f", 1),
+            ("сло\u200dво", 1),
+            ("\ufeffa", 1),
+        ],
     ],
 )
 def test_what_belongs_to_nothing_is_residue(text: str, left: int) -> None:

@@ -19,7 +19,7 @@ from emoji_pred.audit.remedies import Remedies
 from emoji_pred.audit.rules import best_ranges, bin_edges, measure_rules
 from emoji_pred.audit.surface_model import surface_findings, surface_scores
 from emoji_pred.data.corpus import Corpus
-from emoji_pred.data.prepare import clean_corpus, load_corpus
+from emoji_pred.data.prepare import Cleaning, clean_corpus, load_corpus
 from emoji_pred.data.sample import load_sample
 
 OPTIONS = {"clean": "as_distributed", "max_words": None, "neutral": True}
@@ -53,11 +53,11 @@ def cut(corpus: Corpus, words: int) -> Corpus:
     [
         *[(200, 2, "latin", "multiclass", 0.0), (200, 20, "cyrillic", "multilabel", 2.0)],
         *[(800, 5, "urdu", "multiclass", 1.0), (800, 20, "cyrillic", "multilabel", 2.0)],
-        *[(2500, 2, "latin", "multilabel", 1.0), (2500, 20, "urdu", "multiclass", 2.0)],
-        *[(2500, 5, "cyrillic", "multiclass", 0.0), (2500, 8, "urdu", "multilabel", 0.0)],
+        *[(1600, 2, "latin", "multilabel", 1.0), (1600, 20, "urdu", "multiclass", 2.0)],
+        *[(1600, 5, "cyrillic", "multiclass", 0.0), (1600, 8, "urdu", "multilabel", 0.0)],
     ],
 )
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_clean_dataset_raises_no_leak(
     seed: int, rows: int, classes: int, alphabet: str, task: str, imbalance: float
 ) -> None:
@@ -67,8 +67,7 @@ def test_a_clean_dataset_raises_no_leak(
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
 @pytest.mark.parametrize("language", ["en", "ru", "ur", "all"])
 def test_the_bundled_sample_raises_no_leak(language: Any, task: Any) -> None:
-    for seed in (7, 8):
-        assert faults(load_sample(data_dir=Path(), language=language, task=task, rows=1200, seed=seed)) == {}
+    assert faults(load_sample(data_dir=Path(), language=language, task=task, rows=1500, seed=8)) == {}
 
 
 def test_a_word_that_tells_everything_is_content() -> None:
@@ -124,7 +123,7 @@ def test_hidden_characters_are_mended_by_cleaning() -> None:
     finding = faults(corpus)["invisible U+FE0F"]
     assert finding.labels == ("class 1",) and "U+FE0F VARIATION SELECTOR-16" in finding.line
     assert [one.option for one in finding.remedies] == ["data.clean=leak_free"]
-    assert faults(clean_corpus(corpus, "leak_free")) == {}
+    assert faults(clean_corpus(corpus, Cleaning("leak_free"))) == {}
 
 
 def test_lengths_are_mended_by_the_cut_that_is_named() -> None:
@@ -239,12 +238,16 @@ def test_the_surface_classifier_is_sure_of_its_score() -> None:
 # --- real data
 
 
+def every(step: int, corpus: Corpus) -> Corpus:
+    """One row of so many of each split."""
+    splits = {name: split.take(np.arange(0, len(split), step)) for name, split in corpus.splits.items()}
+    return replace(corpus, splits=splits)
+
+
 @pytest.fixture(scope="module")
 def tweeteval(compose: Callable[..., dict[str, Any]], shared_data_dir: Path) -> Corpus:
     """A fifth of the rows, so that it is quick."""
-    corpus = load_corpus(compose("data=tweeteval")["data"], shared_data_dir)
-    splits = {name: split.take(np.arange(0, len(split), 5)) for name, split in corpus.splits.items()}
-    return replace(corpus, splits=splits)
+    return every(5, load_corpus(compose("data=tweeteval")["data"], shared_data_dir))
 
 
 def test_tweeteval_leaks_heart_and_sun_until_it_is_cleaned(tweeteval: Corpus) -> None:
@@ -256,7 +259,7 @@ def test_tweeteval_leaks_heart_and_sun_until_it_is_cleaned(tweeteval: Corpus) ->
     assert heart["precision"] == pytest.approx(0.88, abs=0.01)  # as published for all rows
     assert heart["recall"] == pytest.approx(0.85, abs=0.01)
     assert [one.option for one in finding.remedies] == ["data.clean=leak_free"]
-    assert faults(clean_corpus(tweeteval, "leak_free")) == {}
+    assert faults(clean_corpus(tweeteval, Cleaning("leak_free"))) == {}
 
 
 def test_emothreat_tells_neutral_by_length(
@@ -264,7 +267,7 @@ def test_emothreat_tells_neutral_by_length(
 ) -> None:
     if not (Path(__file__).resolve().parents[2] / "conf" / "data" / "emothreat_public.yaml").is_file():
         pytest.skip("data=emothreat_public does not exist here")
-    corpus = load_corpus(compose("data=emothreat_public")["data"], shared_data_dir)
+    corpus = every(3, load_corpus(compose("data=emothreat_public")["data"], shared_data_dir))
     finding = faults(corpus)["length neutral"]
     on = finding.evidence["rules"][0]["splits"]["test"]
     assert on["precision"] > 0.98 and on["recall"] > 0.98

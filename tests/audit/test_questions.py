@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,23 @@ def test_labels_together_on_rows_and_on_texts() -> None:
     assert found["pairs"][0] == {"labels": ["😂", "❤"], "both": 2, "phi": pytest.approx(0.577, abs=1e-3)}
     one = corpus_of({"train": [("a", 0), ("a", 1), ("b", 2)], "validation": [("a", 1)]})
     assert [(pair["labels"], pair["both"]) for pair in classes.together(one)["pairs"]] == [(["😂", "❤"], 1)]
+
+
+def test_classes_beyond_the_largest_are_asked_about_as_one() -> None:
+    names = tuple(f"class {n}" for n in range(300))
+    rows = [(f"text {n}", n % 300) for n in range(600)] + [("more", 299)]
+    corpus = corpus_of({"train": rows, "validation": [("a", 0), ("b", 250), ("c", 299)]}, names)
+    fewer = classes.fewer_classes(corpus)
+    assert fewer.num_classes == classes.MOST_CLASSES and fewer.label_names[-1] == "101 other classes"
+    # The largest is kept; of equals, those that stand first.
+    shown = [fewer.label_names[label] for label in fewer.splits["validation"].labels]
+    assert shown == ["class 0", "101 other classes", "class 299"]
+    rare = [("a", (0, 5)), ("b", (298, 299)), *((f"text {n}", (n,)) for n in range(250))]
+    several = corpus_of({"train": rare, "validation": [("c", ())]}, names)
+    labels = classes.fewer_classes(several).splits["train"].labels
+    assert labels[:2].sum(axis=1).tolist() == [2, 1] and labels[:2, -1].tolist() == [0, 1]
+    small = corpus_of({"train": [("a", 0)], "validation": [("b", 1)]})
+    assert classes.fewer_classes(small) is small
 
 
 # --- conflicts
@@ -163,7 +181,8 @@ def test_shared_texts_are_a_leak_from_one_in_a_hundred_on() -> None:
     for shared, status in ((1, "note"), (5, "leak")):
         train = [(f"text {n}", 0) for n in range(300)]
         test = [(f"text {n}" if n < shared else f"other {n}", 1) for n in range(200)]
-        corpus = corpus_of({"train": train, "validation": [("v", 0)], "test": test})
+        given = corpus_of({"train": train, "validation": [("v", 0)], "test": test})
+        corpus = replace(given, provenance={"drawn": {"splits": ["validation", "test"]}})
         data = {"split": "by_row", "drop_test_duplicates": False}
         found = duplicates.duplicate_findings(corpus, duplicates.duplicates(corpus, plain), Remedies(data))
         (finding,) = [one for one in found if one.name == "shared texts test"]
@@ -172,6 +191,10 @@ def test_shared_texts_are_a_leak_from_one_in_a_hundred_on() -> None:
             "data.split=by_text",
             "data.drop_test_duplicates=true",
         ]
+        # Drawing anew does nothing to splits that were given.
+        found = duplicates.duplicate_findings(given, duplicates.duplicates(given, plain), Remedies(data))
+        (finding,) = [one for one in found if one.name == "shared texts test"]
+        assert [one.option for one in finding.remedies] == ["data.drop_test_duplicates=true"]
 
 
 # --- labels
