@@ -12,6 +12,7 @@ COMMANDS = {
     "predict": "emoji_pred.predict_command",
     "embeddings": "emoji_pred.embeddings_command",
     "prepare": "emoji_pred.prepare_command",
+    "audit": "emoji_pred.audit_command",
     "dashboard": "emoji_pred.dashboard",
 }
 

@@ -13,17 +13,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from emoji_pred.decision import Decision
+
 TEXT_SHARE = 0.45  # of the screen's width, at most
 SHOWN_CHARACTERS = 400  # of a text in the table; JSON lines hold it whole
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The labels of one text, the most probable first.
+    """The labels of one text, those it is given before the others, each kind the most probable first.
 
     Attributes:
         text: as it was given.
-        ranked: (label, probability) of the labels that are shown; empty for an empty text.
+        ranked: (label, probability) of the labels that are shown, those that the text is given first (with a
+            threshold for each class they need not be the most probable); empty for an empty text.
         given: how many of them, from the first, the model gives the text; None where it gives exactly one.
         printed: the answer that a paper prints for this text.
         printed_rank: its place in this model's order, from 1; None where it is no class of it.
@@ -52,7 +55,7 @@ def answer(
     label_names: Sequence[str],
     *,
     top: int,
-    threshold: float | None = None,
+    decision: Decision | None = None,
     printed: str | None = None,
 ) -> Answer:
     """Rank the labels of one text.
@@ -62,15 +65,17 @@ def answer(
         probabilities: (C,).
         label_names: C names.
         top: labels kept at most.
-        threshold: of several labels a text; a label is given where its probability is greater, as in
-            `metrics.evaluate`. None: one label a text.
+        decision: of several labels a text, which are given, as in `metrics.evaluate`. None: one label a text.
         printed: what a paper answers.
     """
     if not text.strip():
-        return Answer(text, (), None if threshold is None else 0, printed)
+        return Answer(text, (), None if decision is None else 0, printed)
     order = np.argsort(-probabilities, kind="stable")  # equal ones: the first class wins
-    ranked = tuple((label_names[row], round(float(probabilities[row]), 6)) for row in order[:top])
-    given = None if threshold is None else min(int((probabilities > threshold).sum()), top)
+    shown, given = order, None
+    if decision is not None:
+        is_given = decision.labels(probabilities[None, :])[0]
+        shown, given = order[np.argsort(~is_given[order], kind="stable")], min(int(is_given.sum()), top)
+    ranked = tuple((label_names[row], round(float(probabilities[row]), 6)) for row in shown[:top])
     rank = None
     if printed is not None:
         names = [_same_emoji(label_names[row]) for row in order]

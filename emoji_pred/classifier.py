@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from emoji_pred.decision import Decision, choose
 from emoji_pred.errors import Diverged
-from emoji_pred.metrics import evaluate_predicted, predicted_of
+from emoji_pred.metrics import evaluate_predicted, predicted_of, probabilities_of
 
 Batch = Mapping[str, Any]  # tensors, and whether the rows of a part count (`batches.TokenRows`)
 WATCHED_STEPS = 25  # batches after which their losses are looked at
@@ -32,6 +34,8 @@ class Classifier(pl.LightningModule):
             keeps the rate constant.
         checkpoint_extras: plain values stored in every checkpoint, so that it can be used on its own.
         row_ids: of the splits `train` and `validation`, for errors; their positions where they are not given.
+        decide: multilabel only: called with probabilities and labels (N, C) of the validation rows, it says
+            which labels are given (`decision.choose`); None: above 0.5, as it is for training rows anyway.
     """
 
     def __init__(
@@ -43,11 +47,13 @@ class Classifier(pl.LightningModule):
         make_scheduler: Callable[..., LRScheduler] | None,
         checkpoint_extras: Mapping[str, Any],
         row_ids: Mapping[str, Sequence[str]] | None = None,
+        decide: Callable[[Any, Any], Decision] | None = None,
     ) -> None:
         super().__init__()
         self.network, self.loss, self.task = network, loss, task
         self.make_optimizer, self.make_scheduler = make_optimizer, make_scheduler
         self.checkpoint_extras, self.row_ids = dict(checkpoint_extras), row_ids or {}
+        self.decide = decide or functools.partial(choose, None)
         self.curves: list[dict[str, float]] = []
         self._steps: list[tuple[Tensor, Tensor, Tensor]] = []
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -179,7 +185,7 @@ class Classifier(pl.LightningModule):
                 f"{self._names('validation', wrong) or 'none'}; lower model.optimizer.lr or set "
                 "model.gradient_clip"
             )
-        watched = evaluate_predicted(predicted_of(logits, self.task), targets, self.task, logits.shape[1])
+        watched = evaluate_predicted(self._decided(logits, targets), targets, self.task, logits.shape[1])
         figures = {
             "val/loss": loss,
             "val/accuracy": watched["accuracy"],
@@ -189,6 +195,14 @@ class Classifier(pl.LightningModule):
             figures |= self._train_figures(logits.shape[1])
         self.log_dict(figures, rank_zero_only=False, sync_dist=False)
         self.curves.append({"epoch": self.current_epoch, "step": self.global_step, **figures})
+
+    def _decided(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """What the validation rows are given, as it will be when the checkpoint is evaluated."""
+        if self.task == "multiclass":
+            return predicted_of(logits, self.task)
+        probabilities = probabilities_of(logits, self.task).cpu().numpy()
+        given = self.decide(probabilities, targets.cpu().numpy()).labels(probabilities)
+        return torch.from_numpy(given).to(targets.device)
 
     def progress(self) -> dict[str, Any]:
         """The figures so far, as tensors and plain values; `take_up` continues from them."""

@@ -86,7 +86,7 @@ def main() -> None:
     except (HydraException, OmegaConfBaseException) as error:
         if debugging:
             raise
-        _fail(_explain(error))
+        _fail(explain(error))
     except OSError as error:  # Hydra makes the directory of a sweep
         if debugging:
             raise
@@ -150,7 +150,7 @@ def _train(config: DictConfig, sweeping: bool) -> Ended:
     except UserError as error:
         ended = Ended("failed", one_line(error), MISTAKE)
     except (HydraException, OmegaConfBaseException) as error:
-        ended = Ended("failed", _explain(error), MISTAKE)
+        ended = Ended("failed", explain(error), MISTAKE)
     except RunFailed as error:
         ended = Ended("failed", str(error), FAILED)
     except Exception as error:
@@ -214,10 +214,10 @@ def _format_warning(message: Any, category: Any, filename: str, lineno: int, lin
     return f"{filename}:{lineno}: {category.__name__}: {message}\n"
 
 
-def _explain(error: Exception) -> str:
+def explain(error: Exception) -> str:
     """One line for a configuration that does not compose, with the nearest names that would."""
     if not str(error) and isinstance(error.__cause__, Exception):
-        return _explain(error.__cause__)
+        return explain(error.__cause__)
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.rpartition("/")

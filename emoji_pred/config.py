@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from emoji_pred import rank
 from emoji_pred.errors import UserError
-from emoji_pred.runs import NO_VECTORS
+from emoji_pred.runs import NO_VECTORS, PLAIN_DECISION
 from emoji_pred.schema import Config, Model, Trainer
 
 # Only these may be built from a configuration: a config is data, it cannot name arbitrary code.
@@ -28,6 +28,7 @@ ALLOWED_TARGETS = {
 INJECTED = frozenset(
     {
         *("self", "vocab_size", "num_classes", "pad_id", "encoder", "class_weights", "class_counts"),
+        *("positive_counts", "rows"),  # of losses of several labels
         *("words", "tokens", "seed", "cache_dir", "first_word_id"),  # of vectors, and of networks beside
     }
 )
@@ -183,9 +184,22 @@ def check_loss(config: Mapping[str, Any], task: str) -> None:
     loss, data = config["loss"]["name"], config["data"]["name"]
     target = resolve(config["loss"]["_target_"], "loss")
     if target.task != task:
-        fitting = "bce" if task == "multilabel" else "focal, cross_entropy or weighted_cross_entropy"
+        fitting = {
+            "multilabel": "bce, pos_neg_weighted, asymmetric or focal_multilabel",
+            "multiclass": "focal, cross_entropy or weighted_cross_entropy",
+        }[task]
         raise UserError(
             f"loss={loss} is for {target.task} labels, but data={data} is {task}; choose loss={fitting}"
+        )
+
+
+def check_decision(config: Mapping[str, Any], task: str) -> None:
+    """Check that a rule for several labels is not asked of data of one label a text."""
+    rule = config.get("decision")
+    if task == "multiclass" and rule is not None and rule != PLAIN_DECISION:
+        raise UserError(
+            f"decision={rule['name']} is for several labels a text, but data={config['data']['name']} has "
+            "one, which is the most probable; leave decision out"
         )
 
 
@@ -197,7 +211,8 @@ def check_alpha(config: Mapping[str, Any]) -> None:
     if not target.uses_class_weights and not neutral:
         raise UserError(
             f"loss={loss} takes no class weights, so alpha={alpha} would do nothing; "
-            "choose alpha=uniform, or loss=weighted_cross_entropy or loss=focal"
+            "choose alpha=uniform, or loss=weighted_cross_entropy or loss=focal (of several labels a text "
+            "loss=focal_multilabel)"
         )
 
 

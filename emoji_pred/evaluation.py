@@ -10,28 +10,41 @@ import torch
 
 from emoji_pred import runs
 from emoji_pred.data.corpus import Corpus
+from emoji_pred.decision import Decision, choose
 from emoji_pred.metrics import evaluate
+from emoji_pred.multilabel_metrics import yardsticks
 
 
 def evaluate_splits(
-    corpus: Corpus, probabilities: Mapping[str, np.ndarray]
+    corpus: Corpus, probabilities: Mapping[str, np.ndarray], rule: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, dict[str, Any]], dict[str, runs.SplitPredictions]]:
     """Metrics and predictions of each split that has probabilities.
 
     Args:
         corpus: labels and row ids; the largest class of its training rows is the metrics' top class.
-        probabilities: split -> (N, C) float32, in the corpus' order of rows.
+        probabilities: split -> (N, C) float32, in the corpus' order of rows; of several labels a text, those
+            of validation are among them.
+        rule: of several labels a text, the `decision` config group; None: a label is given above 0.5. What it
+            chooses, it chooses on the validation rows, and the other splits are decided alike.
 
     Returns:
-        Split -> `metrics.evaluate`'s figures, and split -> row ids, labels and probabilities.
+        Split -> `metrics.evaluate`'s figures, of several labels a text with `yardsticks`, what constant
+        answers reach (`multilabel_metrics.yardsticks`); and split -> row ids, labels and probabilities.
     """
-    largest = int(corpus.class_counts("train").argmax())
+    counts = corpus.class_counts("train")
+    largest = int(counts.argmax())
+    decision: Decision | None = None
+    if corpus.task == "multilabel":
+        decision = choose(
+            rule, probabilities["validation"], corpus.splits["validation"].labels, seen=counts > 0
+        )
     figures, predictions = {}, {}
     for split, given in probabilities.items():
         rows = corpus.splits[split]
         targets = torch.from_numpy(rows.labels.astype(np.int64))
-        figures[split] = evaluate(
-            torch.from_numpy(given), targets, corpus.task, corpus.label_names, top_class=largest
-        )
+        scores, names = torch.from_numpy(given), corpus.label_names
+        figures[split] = evaluate(scores, targets, corpus.task, names, decision=decision, top_class=largest)
+        if decision is not None:
+            figures[split]["yardsticks"] = yardsticks(corpus.splits["train"].labels, rows.labels)
         predictions[split] = (list(rows.row_ids), rows.labels, given)
     return figures, predictions

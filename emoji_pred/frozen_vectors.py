@@ -28,7 +28,7 @@ Vectors = dict[str, np.ndarray]
 
 
 class Embedder(Protocol):
-    """A network whose pooled vectors stay the same all through training (`models.lora.LoraClassifier`)."""
+    """A network whose pooled vectors stay the same all through training (`models.tuned.TunedEncoder`)."""
 
     encoder: nn.Module
     pooling: str

@@ -1,8 +1,8 @@
 """Metrics of one split: pure functions from probabilities and targets to plain numbers.
 
-Labels and calibration are counted by torchmetrics; the ratios are taken here, in float64, because it leaves
-classes that are neither present nor predicted out of its macro averages, while scikit-learn's report over all
-labels counts such a class as 0. All ratios follow scikit-learn with `labels=range(C)` and `zero_division=0`.
+Calibration is torchmetrics'; labels are counted and ratios taken here, in float64, because it leaves classes
+that are neither present nor predicted out of its macro averages, while scikit-learn's report over all labels
+counts such a class as 0. All ratios follow scikit-learn with `labels=range(C)` and `zero_division=0`.
 
 Shapes: N rows, C classes. All values are fractions in [0, 1].
 """
@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from emoji_pred.decision import HALF, Decision
 from emoji_pred.errors import Diverged
+from emoji_pred.multilabel_metrics import of_examples, ranking_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +34,7 @@ def evaluate(
     task: str,
     label_names: Sequence[str],
     *,
-    threshold: float = 0.5,
+    decision: Decision | None = None,
     top_class: int | None = None,
 ) -> dict[str, Any]:
     """Every metric of one split as plain JSON values.
@@ -42,7 +44,7 @@ def evaluate(
         targets: (N,) class indices, or (N, C) zeros and ones.
         task: `multiclass` or `multilabel`.
         label_names: C names, in class order.
-        threshold: multilabel only: a label is predicted where its probability is greater than this.
+        decision: multilabel only: which labels are predicted; None: those of a probability above 0.5.
         top_class: the largest class of the training rows.
 
     Returns:
@@ -56,7 +58,8 @@ def evaluate(
         the true class). Equal probabilities are ranked by class order, the first class wins, so top_1 is
         accuracy.
         Multilabel: exact_match, hamming_loss; accuracy is exact_match, as in scikit-learn; ece is that of all
-        N x C label probabilities.
+        N x C label probabilities; those of `multilabel_metrics.of_examples` (the emothreat paper's, as in its
+        equations and as in its notebook), label_ranking_average_precision, and `decision`.
 
     Raises:
         ValueError: shapes, label names or values do not fit together.
@@ -68,7 +71,8 @@ def evaluate(
     if task == "multiclass":
         result = _evaluate_multiclass(scores, truth, label_names)
     else:
-        result = _evaluate_multilabel(scores, truth, label_names, threshold)
+        rule = decision or Decision("fixed", (HALF,) * len(label_names))
+        result = _evaluate_multilabel(scores, truth, label_names, rule)
     return result if top_class is None else {**result, **_of_top_class(result["per_class"][top_class])}
 
 
@@ -155,11 +159,13 @@ def _evaluate_multiclass(
 
 
 def _evaluate_multilabel(
-    probabilities: Tensor, targets: Tensor, label_names: Sequence[str], threshold: float
+    probabilities: Tensor, targets: Tensor, label_names: Sequence[str], decision: Decision
 ) -> dict[str, Any]:
+    import torch
     from torchmetrics.functional.classification import binary_calibration_error
 
-    predicted = probabilities > threshold
+    given = decision.labels(probabilities.numpy())
+    predicted = torch.from_numpy(given)
     wrong = predicted != targets.bool()
     exact_match = int((~wrong.any(dim=1)).sum()) / len(wrong)
     ece = binary_calibration_error(
@@ -170,7 +176,10 @@ def _evaluate_multilabel(
         "exact_match": exact_match,
         "hamming_loss": int(wrong.sum()) / wrong.numel(),
         **_summary(*_multilabel_counts(predicted, targets), label_names),
+        **of_examples(given, targets.numpy()),
+        "label_ranking_average_precision": ranking_precision(probabilities.numpy(), targets.numpy()),
         "ece": float(ece),
+        "decision": decision.plain(),
     }
 
 
@@ -190,13 +199,9 @@ def _counts_of_confusion(confusion: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _multilabel_counts(predicted: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    from torchmetrics.functional.classification import multilabel_stat_scores
-
-    columns = multilabel_stat_scores(
-        predicted.long(), targets.long(), predicted.shape[1], average=None, validate_args=False
-    )
-    hits, false_alarms, _, _, support = columns.unbind(dim=1)
-    return hits, hits + false_alarms, support
+    """Of each class (C,): rows that have the label and are given it, that are given it, that have it."""
+    given, wanted = predicted.bool(), targets.bool()
+    return (given & wanted).sum(dim=0), given.sum(dim=0), wanted.sum(dim=0)
 
 
 def _rank_of_target(probabilities: Tensor, targets: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from emoji_pred.finished import add_runs_dir, find_run
 
 if TYPE_CHECKING:
     from emoji_pred.answers import Answer
+    from emoji_pred.decision import Decision
     from emoji_pred.predictor import Predictor
 
 TOP = 5
@@ -56,10 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="a run's directory, its name, or the first digits of it")
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="a text; - reads standard input")
-    parser.add_argument("--file", metavar="PATH", help="one text a line, or a .csv, .tsv, .jsonl, .parquet")
+    parser.add_argument(
+        "--file", metavar="PATH", help="one text a line, or a .csv, .tsv, .jsonl, .parquet, .xlsx"
+    )
     parser.add_argument("--examples", choices=sorted(EXAMPLES), help="phrases of a paper, with its answers")
     parser.add_argument("--top", type=int, metavar="K", help=f"labels shown (default {TOP}; of several: all)")
-    parser.add_argument("--threshold", type=float, metavar="P", help="of several labels a text (default 0.5)")
+    parser.add_argument(
+        "--threshold", type=float, metavar="P", help="of several labels a text (default: as the run)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument("--batch", type=int, default=BATCH, metavar="N", help="texts answered together")
     parser.add_argument("--device", default="cpu", help="as torch names it (default cpu)")
@@ -67,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     tables = parser.add_argument_group("reading of --file")
     tables.add_argument("--text-column", metavar="NAME", help="of a table (default text)")
     tables.add_argument(
-        "--format", choices=("lines", "csv", "tsv", "jsonl", "parquet"), help="not by its name"
+        "--format", choices=("lines", "csv", "tsv", "jsonl", "parquet", "xlsx"), help="not by its name"
     )
     tables.add_argument("--encoding", default="utf-8")
     tables.add_argument("--delimiter", metavar="C", help="of a table (default: a comma, or a tab in .tsv)")
@@ -97,8 +102,10 @@ def _run(options: argparse.Namespace) -> None:
     if options.threshold is not None and not several:
         raise UserError(f"--threshold is for several labels a text; {directory} gives each text one")
     top = options.top or (len(predictor.label_names) if several else TOP)
-    threshold = (0.5 if options.threshold is None else options.threshold) if several else None
-    answers = _answers(predictor, itertools.chain(first, asked), options.batch, top, threshold)
+    decision = predictor.decision
+    if decision is not None and options.threshold is not None:
+        decision = decision.with_threshold(options.threshold)
+    answers = _answers(predictor, itertools.chain(first, asked), options.batch, top, decision)
     (_write_json if options.json else _write_table)(_counted(answers))
 
 
@@ -140,7 +147,7 @@ def _of_file(path: Path, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _answers(
-    predictor: Predictor, asked: Iterable[Asked], size: int, top: int, threshold: float | None
+    predictor: Predictor, asked: Iterable[Asked], size: int, top: int, decision: Decision | None
 ) -> Iterator[list[Answer]]:
     """Answers in the order of the texts, some at a time."""
     from emoji_pred.answers import answer
@@ -149,7 +156,7 @@ def _answers(
     while some := list(itertools.islice(asked, size)):
         rows = predictor.predict([text for text, _ in some])
         yield [
-            answer(text, row, names, top=top, threshold=threshold, printed=printed)
+            answer(text, row, names, top=top, decision=decision, printed=printed)
             for (text, printed), row in zip(some, rows, strict=True)
         ]
 

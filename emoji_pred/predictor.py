@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from emoji_pred import runs, tokenizers
 from emoji_pred.cluster_answers import Clusters
-from emoji_pred.data.prepare import Clean, clean_text
+from emoji_pred.data.prepare import Cleaning
+from emoji_pred.decision import decision_of
 from emoji_pred.errors import UserError, one_line
 from emoji_pred.finished import read_result
 from emoji_pred.metrics import probabilities_of
@@ -66,10 +67,14 @@ class Predictor:
         tokenizer: of the run.
         task: `multiclass` or `multilabel`.
         label_names: C names, in class order.
-        clean: how the texts of the run were cleaned; new ones are cleaned alike.
+        cleaning: what was done to the texts of the run; it is done to new ones too.
         clusters: of the labels, where the network learned those.
         result: of the run, as in `result.json`.
         device: where the network computes.
+
+    Attributes:
+        decision: which labels a text is given, as the run chose it on its validation rows (of results of
+            earlier versions: those above 0.5); None for one label a text.
     """
 
     def __init__(
@@ -78,14 +83,16 @@ class Predictor:
         tokenizer: tokenizers.Tokenizer,
         task: str,
         label_names: Sequence[str],
-        clean: Clean = "as_distributed",
+        cleaning: Cleaning | None = None,
         clusters: Clusters | None = None,
         result: Mapping[str, Any] | None = None,
         device: str = "cpu",
     ) -> None:
         self.network, self.tokenizer, self.task = network.eval().to(device), tokenizer, task
-        self.label_names, self.clean, self.clusters = tuple(label_names), clean, clusters
+        self.label_names, self.clusters = tuple(label_names), clusters
+        self.cleaning = cleaning or Cleaning()
         self.result = dict(result or {})
+        self.decision = decision_of(self.result, len(label_names)) if task == "multilabel" else None
         self.device = device
 
     @classmethod
@@ -114,13 +121,13 @@ class Predictor:
             limit = max_tokens(network)
             if limit is not None:  # no text of the run was longer, but a new one may be
                 tokenizer = tokenizers.from_state(tokenizers.limited(extras.tokenizer, limit))
-            clean = result["config"]["data"].get("clean", "as_distributed")
+            cleaning = Cleaning.of(result["config"]["data"])
         except UserError as error:  # of its encoder, or of a target that is not allowed
             raise UserError(f"{path}: {error}") from error
         except UNREADABLE as error:
             raise _foreign(path, error) from error
         clusters = extras.label_clusters()
-        return cls(network, tokenizer, extras.task, extras.label_names, clean, clusters, result, device)
+        return cls(network, tokenizer, extras.task, extras.label_names, cleaning, clusters, result, device)
 
     @torch.inference_mode()
     def predict(self, texts: Sequence[str]) -> np.ndarray:
@@ -129,7 +136,7 @@ class Predictor:
         A text is cut to the tokens that the run allows, on the side that it cuts; one without a token reads
         as one unknown word. Texts are computed in batches of similar length, whose memory is bounded.
         """
-        tokens = self.tokenizer.encode([clean_text(text, self.clean) for text in texts])
+        tokens = self.tokenizer.encode([self.cleaning(text) for text in texts])
         ids = torch.from_numpy(np.array(tokens.ids, dtype=np.int64))
         starts, lengths = torch.from_numpy(tokens.offsets[:-1]), torch.from_numpy(tokens.lengths)
         answers = np.empty((len(texts), len(self.label_names)), dtype=np.float32)

@@ -278,11 +278,12 @@ def _write(directory: Path, outcome: Outcome, result: dict[str, Any]) -> None:
 
 
 def _file_blob_ids(data: Options, data_dir: str) -> dict[str, str]:
-    if data["_target_"] != TEXT_FILES:  # the name is the user's to choose
+    needed = data["_target_"] == TEXT_FILES  # the name is the user's to choose
+    if not needed and not any((data.get("files") or {}).values()):
         return {}
     from emoji_pred.data.text_files import local_files
 
-    files = local_files(data, configuration.expand(data_dir))
+    files = local_files(data, configuration.expand(data_dir), needed)
     by_name = data.get("format", "auto") == "auto"  # the ending of a name then decides how the bytes are read
     blob_ids = {}
     try:
@@ -308,6 +309,7 @@ def _read(config: Options, identity: Identity, peers: Peers) -> tuple[Corpus, To
     peers.check_same(identity.name, identity.directory)
     corpus = _load_corpus(config)
     configuration.check_loss(config, corpus.task)
+    configuration.check_decision(config, corpus.task)
     return corpus, _with_vectors(config, _tokenize(config, corpus))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emoji_pred.decision import HALF, Decision
 from emoji_pred.runs import SplitPredictions
 
 SHOWN_TEXT = 300  # characters of a text in the table of predictions
@@ -57,7 +58,8 @@ def run_tables(
 
     Returns:
         `per_class` (precision, recall, F1, support), `reliability` (confidence and accuracy of each bin that
-        holds rows), `confusion_matrix` for one label per text (true, predicted, rows), and `predictions`.
+        holds rows), `confusion_matrix` for one label per text (true, predicted, rows), `yardsticks` for
+        several (each metric of the run beside what constant answers reach), and `predictions`.
     """
     import torch
 
@@ -71,13 +73,16 @@ def run_tables(
     tables["reliability"] = _of_mappings(bins)
     if "confusion_matrix" in metrics:
         tables["confusion_matrix"] = _confusion(metrics["confusion_matrix"], label_names)
+    if "yardsticks" in metrics:
+        tables["yardsticks"] = _beside(metrics, metrics["yardsticks"])
     if shown_predictions:
+        decision = Decision.from_plain(metrics["decision"]) if metrics.get("decision") else None
         rows = worst_predictions(targets, probabilities, shown_predictions)
         tables["predictions"] = RowTable(
             ["row", "text", "true", "predicted", "confidence", "loss"],
             [
                 [row_ids[row], texts[split][row][:SHOWN_TEXT] if split in texts else "", *cells]
-                for row, *cells in _prediction_rows(rows, targets, probabilities, label_names)
+                for row, *cells in _prediction_rows(rows, targets, probabilities, label_names, decision)
             ],
         )
     return tables
@@ -85,6 +90,12 @@ def run_tables(
 
 def _of_mappings(rows: Sequence[Mapping[str, Any]]) -> RowTable:
     return RowTable(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _beside(metrics: Mapping[str, Any], yardsticks: Mapping[str, Mapping[str, float]]) -> RowTable:
+    names = list(next(iter(yardsticks.values())))
+    rows = [[name, metrics[name], *(of_one[name] for of_one in yardsticks.values())] for name in names]
+    return RowTable(["metric", "this run", *yardsticks], rows)
 
 
 def _confusion(counts: Sequence[Sequence[int]], label_names: Sequence[str]) -> RowTable:
@@ -110,9 +121,14 @@ def _row_losses(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def _prediction_rows(
-    rows: np.ndarray, targets: np.ndarray, probabilities: np.ndarray, label_names: Sequence[str]
+    rows: np.ndarray,
+    targets: np.ndarray,
+    probabilities: np.ndarray,
+    label_names: Sequence[str],
+    decision: Decision | None,
 ) -> list[list[Any]]:
     """Row, true labels, predicted labels, confidence, loss."""
+    decision = decision or Decision("fixed", (HALF,) * len(label_names))
     losses = _row_losses(targets, probabilities)
     table = []
     for row in rows.tolist():
@@ -120,7 +136,8 @@ def _prediction_rows(
         if targets.ndim == 1:
             truth, answer = label_names[targets[row]], label_names[int(scores.argmax())]
         else:
+            given = decision.labels(scores[None, :])[0]
             truth = " ".join(label_names[c] for c in np.flatnonzero(targets[row]).tolist())
-            answer = " ".join(label_names[c] for c in np.flatnonzero(scores > 0.5).tolist())
+            answer = " ".join(label_names[c] for c in np.flatnonzero(given).tolist())
         table.append([row, truth, answer, float(scores.max()), float(losses[row])])
     return table

@@ -26,7 +26,9 @@ RESULT_SCHEMA = 1
 SplitPredictions = tuple[list[str], np.ndarray, np.ndarray]
 NOT_NUMBERS = ("files", "max_text_chars", "max_file_mb")  # where a file lies, and when it is refused
 # Options of data that came later, with the values that change nothing: they name no run anew.
-LATER_OPTIONS = {"split": "by_row", "clusters": None}
+LATER_OPTIONS = {"split": "by_row", "clusters": None, "normalise": "none", "max_words": None, "sheet": None}
+# What is decided where nothing else is asked for: it names no run anew.
+PLAIN_DECISION = {"name": "fixed", "threshold": 0.5, "tuned_f1": None, "at_least_one": False}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 NO_VECTORS = "emoji_pred.vectors.none"
@@ -40,7 +42,8 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
     """Everything that determines a run's numbers, as plain values.
 
     Hardware, directories and loggers are left out: they do not change the result. The encoder counts only
-    for models that read its tokens, vectors only where there are any.
+    for models that read its tokens, vectors only where there are any, a decision only where it is not to give
+    labels above 0.5.
 
     Args:
         config: the resolved configuration.
@@ -63,6 +66,8 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
     }
     if config["vectors"]["_target_"] != NO_VECTORS:
         parts["vectors"] = config["vectors"]
+    if config.get("decision", PLAIN_DECISION) != PLAIN_DECISION:
+        parts["decision"] = config["decision"]
     if model["accumulate"] > 1:  # before, each forward pass was a batch of its own
         parts["accumulation"] = 2
     if file_blob_ids:  # a user's file is known by its content, not by where it lies

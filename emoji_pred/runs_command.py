@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from emoji_pred import runs
+from emoji_pred import multilabel_metrics, runs
+from emoji_pred.decision import Decision, decision_of
 from emoji_pred.errors import UserError, mistakes_told
 from emoji_pred.finished import add_runs_dir, one_run, read_result, run_directories, state_of
 from emoji_pred.lease import held
@@ -177,6 +178,19 @@ def _list(runs_dir: Path, where: Sequence[str], sort: str | None, as_json: bool)
     print(f"{len(chosen)} run(s) in {runs_dir}")
 
 
+def _intervals(
+    stored: Sequence[runs.SplitPredictions], decisions: Sequence[Decision]
+) -> dict[str, tuple[float, float, float]]:
+    """Differences of two runs with their intervals; none where they are not of the same rows and labels."""
+    (ids, targets, one), (other_ids, other_targets, other) = stored
+    if ids != other_ids or not np.array_equal(targets, other_targets):
+        return {}
+    if targets.ndim == 1:
+        return paired_bootstrap(targets, one.argmax(1), other.argmax(1), one.shape[1])
+    first, second = decisions[0].labels(one), decisions[1].labels(other)
+    return multilabel_metrics.paired_bootstrap(targets, first, second, RESAMPLES)
+
+
 def _compare(runs_dir: Path, first: str, second: str) -> None:
     names = [one_run(runs_dir, start) for start in (first, second)]
     results = [read_result(runs_dir / name) for name in names]
@@ -187,13 +201,11 @@ def _compare(runs_dir: Path, first: str, second: str) -> None:
     split = "test" if all(result.get("test") for result in results) else "validation"
     print(f"\nOn the {split} rows:")
     stored = [runs.read_predictions(runs_dir / name / runs.PREDICTIONS)[split] for name in names]
-    (ids, targets, one), (other_ids, other_targets, other) = stored
-    figures = [[result[split].get(name) for result in results] for name in COMPARED]
-    intervals: dict[str, tuple[float, float, float]] = {}
-    if ids == other_ids and targets.ndim == 1 and np.array_equal(targets, other_targets):
-        intervals = paired_bootstrap(targets, one.argmax(1), other.argmax(1), one.shape[1])
+    intervals = _intervals(stored, [decision_of(result, len(result["label_names"])) for result in results])
+    compared = list(intervals) or COMPARED
+    figures = [[result[split].get(name) for result in results] for name in compared]
     rows = []
-    for name, pair in zip(COMPARED, figures, strict=True):
+    for name, pair in zip(compared, figures, strict=True):
         interval = ["", ""]
         if name in intervals:
             difference, lower, upper = intervals[name]
@@ -201,7 +213,7 @@ def _compare(runs_dir: Path, first: str, second: str) -> None:
         rows.append([name, *map(_shown, pair), *interval])
     _print_table(["metric", *names, "difference", "95 % interval (paired bootstrap)"], rows)
     if not intervals:
-        print("no interval: the runs were not tested on the same rows of one label each")
+        print("no interval: the runs were not tested on the same rows with the same labels")
 
 
 def _prune(runs_dir: Path, where: Sequence[str], really: bool) -> None:

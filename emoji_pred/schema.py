@@ -111,6 +111,24 @@ class Encoder(_Strict):
     config: dict[str, Any]
 
 
+class Decision(_Strict):
+    """Which labels a text is given, of several: by a set threshold, or by tuned ones (see `decision`)."""
+
+    name: Literal["fixed", "tuned", "tuned_per_class"]
+    threshold: Fraction | None
+    tuned_f1: Literal["macro", "micro", "samples"] | None
+    at_least_one: bool
+
+    @model_validator(mode="after")
+    def _has_its_own(self) -> Decision:
+        for option, owner in (("threshold", "fixed"), ("tuned_f1", "tuned")):
+            there = getattr(self, option) is not None
+            if there != (self.name == owner):
+                state = "is missing" if self.name == owner else f"is for decision={owner}; leave it out"
+                raise ValueError(f"{option} {state}")
+        return self
+
+
 class NoSettings(_Strict):
     """A logger that has no settings."""
 
@@ -245,6 +263,7 @@ class Config(_Strict):
     encoder: Encoder
     loss: dict[str, Any]
     alpha: dict[str, Any]
+    decision: Decision | None = None  # None: as decision=fixed
     trainer: Trainer
     logger: Logger
     seed: Annotated[int, Field(ge=0, lt=2**32)]

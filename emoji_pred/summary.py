@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emoji_pred.runs import NO_VECTORS, replace_file
+from emoji_pred.runs import NO_VECTORS, PLAIN_DECISION, replace_file
 
 PLAIN_WIDTH = 120  # columns where there is no terminal to ask
 NARROW = 80  # below this, only the columns that matter most
@@ -31,6 +31,36 @@ METRICS = {
     "top_class_recall": "recall of the top class",
     "top_class_precision": "precision of the top class",
     "zeroed_classes": "classes never predicted",
+}
+
+MULTILABEL_METRICS = {
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "weighted_f1": "weighted F1",
+    "samples_f1": "F1, mean over rows",
+    "exact_match": "exact match",
+    "hamming_loss": "Hamming loss",
+    "label_ranking_average_precision": "label-ranking precision",
+    "example_accuracy": "accuracy by rows (paper, eq. 7)",
+    "example_precision": "precision by rows (eq. 8)",
+    "example_recall": "recall by rows (eq. 9)",
+    "example_f1": "F1 by rows (eq. 10)",
+    "paper_smoothed_accuracy": "accuracy, +1 (notebook)",
+    "paper_smoothed_precision": "precision, +1",
+    "paper_smoothed_recall": "recall, +1",
+    "paper_smoothed_f1": "F1, +1",
+    "given_per_row": "labels given a row",
+    "rows_given_none": "rows given none",
+    "ece": "calibration error",
+    "top_class_recall": "recall of the top class",
+    "top_class_precision": "precision of the top class",
+    "zeroed_classes": "classes never predicted",
+}
+SHORT_YARDSTICKS = {  # of `multilabel_metrics.yardsticks`, as headers
+    "answers nothing": "answers\nnothing",
+    "answers everything": "answers\neverything",
+    "always the most frequent label": "always one\nlabel",
+    "always the most frequent set": "always one\nset",
 }
 
 
@@ -50,11 +80,12 @@ def print_summary(
     for line in _heading(result, directory or result.get("directory")):
         screen.print(Text(line), soft_wrap=True)
     screen.print()
-    screen.print(_metric_table(result, shown))
-    for remark in [*_top_class(result, shown), *_remarks(result)]:
+    screen.print(_metric_table(result, shown, screen.width < NARROW))
+    own = [*_constant_answers(result, shown, screen.width), *_top_class(result, shown), *_thresholds(result)]
+    for remark in [*own, *_remarks(result)]:
         screen.print(Text(remark), soft_wrap=True)
     screen.print()
-    screen.print(_class_table(result[shown[-1]]["per_class"], shown[-1], screen.width < NARROW))
+    screen.print(_class_table(result[shown[-1]], shown[-1], screen.width < NARROW))
 
 
 def print_runs(results: Sequence[Mapping[str, Any]], stream: TextIO | None = None) -> None:
@@ -154,7 +185,7 @@ def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[st
     config, parameters = result.get("config") or {}, result.get("parameters") or {}
     groups = [
         f"{group}={config[group]['name']}"
-        for group in ("data", "model", "vectors", "encoder", "loss", "alpha")
+        for group in ("data", "model", "vectors", "encoder", "loss", "alpha", "decision")
         if isinstance(config.get(group), Mapping) and config[group].get("name") and _counts(group, config)
     ]
     lines = [f"run {result['run']}: {' '.join(groups)}".rstrip(": ")]
@@ -174,6 +205,8 @@ def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[st
 
 def _counts(group: str, config: Mapping[str, Any]) -> bool:
     """The encoder is part of a run only where the model reads its tokens, vectors where there are any."""
+    if group == "decision":
+        return config["decision"] != PLAIN_DECISION
     if group == "vectors":
         return config["vectors"].get("_target_") != NO_VECTORS
     tokenizer = (config.get("model") or {}).get("tokenizer") or {}
@@ -183,6 +216,31 @@ def _counts(group: str, config: Mapping[str, Any]) -> bool:
 def _remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know before comparing the figures."""
     return [*_ceiling(result), *_known_words(result), *_random_encoder(result)]
+
+
+def _constant_answers(result: Mapping[str, Any], splits: Sequence[str], width: int) -> list[str]:
+    """Of which rows the columns of constant answers are, where there is room for them."""
+    if not splits or width < NARROW or not result[splits[-1]].get("yardsticks"):
+        return []
+    return [f"the last columns: what answers that never change reach on the {splits[-1]} rows"]
+
+
+def _thresholds(result: Mapping[str, Any]) -> list[str]:
+    """Above which probability a label is given, where that is not one half."""
+    decision = (result.get("validation") or {}).get("decision")
+    if not decision:
+        return []
+    plain = decision["name"] == "fixed" and not decision["at_least_one"]
+    if plain and set(decision["thresholds"]) <= {0.5, 1.0}:
+        return []
+    values = sorted(set(decision["thresholds"]) - {1.0}) or [1.0]
+    said = f"{values[0]:.4g}" + (f" to {values[-1]:.4g}" if len(values) > 1 else "")
+    how = {
+        "tuned": f", the best {decision['tuned_f1']} F1 on validation",
+        "tuned_per_class": ", by class, each with the best F1 of its class on validation",
+    }.get(decision["name"], "")
+    least = "; a text without any gets the most probable" if decision["at_least_one"] else ""
+    return [f"a label is given where its probability is above {said}{how}{least}"]
 
 
 def _top_class(result: Mapping[str, Any], splits: Sequence[str]) -> list[str]:
@@ -233,28 +291,38 @@ def _random_encoder(result: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _metric_table(result: Mapping[str, Any], splits: Sequence[str]) -> Table:
+def _metric_table(result: Mapping[str, Any], splits: Sequence[str], narrow: bool) -> Table:
+    """The metrics of the splits; of several labels a text, beside those of constant answers on the last."""
+    several = result.get("task") == "multilabel"
+    constant = result[splits[-1]].get("yardsticks") if several and splits and not narrow else None
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
     table.add_column("")
     for split in splits:
         table.add_column(split, justify="right", no_wrap=True)
-    for name, words in METRICS.items():
+    for name in constant or {}:
+        table.add_column(SHORT_YARDSTICKS.get(name, name), justify="right", no_wrap=True)
+    for name, words in (MULTILABEL_METRICS if several else METRICS).items():
         values = [result[split].get(name) for split in splits]
         if any(value is not None for value in values):
-            table.add_row(words, *map(_number, values))
+            others = [of_one.get(name) for of_one in (constant or {}).values()]
+            table.add_row(words, *map(_number, [*values, *others]))
     return table
 
 
-def _class_table(rows: Sequence[Mapping[str, Any]], split: str, narrow: bool) -> Table:
+def _class_table(metrics: Mapping[str, Any], split: str, narrow: bool) -> Table:
     """The label stands last: terminals disagree on an emoji's width, and Arabic script runs to the left."""
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
     ratios = {"f1": "F1"} if narrow else {"precision": "precision", "recall": "recall", "f1": "F1"}
-    for header in (*ratios.values(), "rows", "predicted"):
+    decision = metrics.get("decision") or {}
+    by_class = decision.get("name") == "tuned_per_class" and not narrow
+    for header in (*ratios.values(), "rows", "predicted", *(["threshold"] if by_class else [])):
         table.add_column(header, justify="right", no_wrap=True)
     table.add_column(f"{split} class", overflow="fold")
-    for row in rows:
+    for place, row in enumerate(metrics["per_class"]):
         cells = [_number(row[key]) for key in ratios]
-        table.add_row(*cells, f"{row['support']:,}", f"{row['predicted']:,}", Text(str(row["label"])))
+        cells += [f"{row['support']:,}", f"{row['predicted']:,}"]
+        cells += [_number(decision["thresholds"][place])] if by_class else []
+        table.add_row(*cells, Text(str(row["label"])))
     return table
 
 

@@ -1,4 +1,4 @@
-"""Cleaning of one text: invisible characters, the key of duplicates, BERTweet's normalisation."""
+"""One text: invisible characters, first words, the key of duplicates, BERTweet's normalisation."""
 
 from __future__ import annotations
 
@@ -57,13 +57,53 @@ def strip_invisible(text: str) -> str:
 
     Variation selectors, zero-width and other format characters, and control characters go; every run of
     white space (no-break and typographic spaces, line and paragraph separators too) becomes one plain
-    space; none stays at the ends. This is `data.clean=leak_free`: in TweetEval, U+FE0F stayed where a
-    heart or a sun was removed (cardiffnlp/tweeteval, issue 23). Emoji joined by a zero-width joiner
-    fall apart into their parts.
+    space; none stays at the ends. Emoji joined by a zero-width joiner fall apart into their parts, and
+    parts of an Urdu word that a non-joiner holds apart run together: this is what keys compare.
 
     The visible signs of category Cf (Arabic number signs and the like) stay.
     """
     return " ".join(_BLANK.sub(" ", _INVISIBLE.sub("", text)).split())
+
+
+# Letters of the Arabic script and the marks above and below them, as blocks: who writes Urdu, Persian or
+# Arabic puts joiners between any of these.
+_ARABIC = _character_class(
+    ((0x0610, 0x061A), (0x0620, 0x065F), (0x066E, 0x06D3), (0x06D5, 0x06DC), (0x06EE, 0x06EF),
+     (0x06FA, 0x06FF), (0x0750, 0x077F), (0x0870, 0x088E), (0x08A0, 0x08FF), (0xFB50, 0xFDFF),
+     (0xFE70, 0xFEFC))
+)  # fmt: skip
+# Blocks that hold every part of an emoji sequence (Unicode TR51); their other signs are joined by no one.
+_PICTOGRAPHS = _character_class(
+    ((0x2190, 0x21FF), (0x2600, 0x27BF), (0x2B00, 0x2BFF), (0x1F000, 0x1F1E5), (0x1F200, 0x1F3FA),
+     (0x1F400, 0x1FAFF))
+)  # fmt: skip
+_SKIN_TONES = "\U0001f3fb-\U0001f3ff"
+_STRAY = re.compile(
+    # What joins: one joiner between letters, or one inside an emoji sequence with the selector before it.
+    f"((?<=[{_ARABIC}])[\u200c\u200d](?=[{_ARABIC}])"
+    f"|(?<=[{_PICTOGRAPHS}{_SKIN_TONES}])\ufe0f?\u200d(?=[{_PICTOGRAPHS}]))"
+    f"|{_INVISIBLE.pattern}"
+)
+
+
+def strip_stray_invisible(text: str) -> str:
+    """Remove as `strip_invisible` does, but leave the joiners that a reader sees the effect of.
+
+    This is `data.clean=leak_free`: in TweetEval, U+FE0F stayed where a heart or a sun was removed
+    (cardiffnlp/tweeteval, issue 23). A zero-width joiner or non-joiner stays between two letters of the
+    Arabic script, where it decides how they are written, and a zero-width joiner inside an emoji sequence,
+    with the U+FE0F that may stand before it. An U+FE0F at the end of an emoji goes: it only chooses a
+    colourful form, and may as well be what another emoji left behind.
+    """
+    if "\u200c" not in text and "\u200d" not in text:
+        return strip_invisible(text)
+    return " ".join(_BLANK.sub(" ", _STRAY.sub(lambda found: found[1] or "", text)).split())
+
+
+def first_words(text: str, most: int) -> str:
+    """The text up to the end of its first `most` words (runs without white space), as it is written there."""
+    parts = text.split(None, most)
+    return text[: -len(parts[most])].rstrip() if len(parts) > most else text
 
 
 def duplicate_key(text: str) -> str:

@@ -25,6 +25,7 @@ from emoji_pred.batches import Batches, epoch_batches, padded_fraction
 from emoji_pred.classifier import Classifier
 from emoji_pred.cluster_answers import ClusterLoss, Clusters
 from emoji_pred.data.corpus import Corpus
+from emoji_pred.decision import choose
 from emoji_pred.errors import Pruned
 from emoji_pred.evaluation import evaluate_splits
 from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_the_end
@@ -185,7 +186,9 @@ def _evaluate(
     }
     if not trainer.is_global_zero:
         return None
-    measured, predictions = evaluate_splits(corpus, {split: answer for split, (answer, _) in answers.items()})
+    measured, predictions = evaluate_splits(
+        corpus, {split: answer for split, (answer, _) in answers.items()}, config.get("decision")
+    )
     for split, (_, loss) in answers.items():
         figures[split] = {**measured[split], "loss": loss}
     texts = {split: corpus.splits[split].texts for split in predictions}
@@ -211,7 +214,10 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
         counts = clusters.class_counts(counts)
     weights = configuration.instantiate(config["alpha"], class_counts=counts)
     loss = configuration.instantiate(
-        config["loss"], class_weights=torch.as_tensor(weights, dtype=torch.float32)
+        config["loss"],
+        class_weights=torch.as_tensor(weights, dtype=torch.float32),
+        positive_counts=torch.as_tensor(counts),
+        rows=len(corpus.splits["train"]),
     )
     encoder = config["encoder"] if model["tokenizer"]["kind"] != "words" else None
     vectors = tokenized.vectors
@@ -250,6 +256,7 @@ def build_classifier(config: Options, corpus: Corpus, tokenized: Tokenized) -> C
             "tokenizer": tokenized.state,
         },
         {split: corpus.splits[split].row_ids for split in ("train", "validation")},
+        functools.partial(choose, config.get("decision"), seen=corpus.class_counts("train") > 0),
     )
 
 

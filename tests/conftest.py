@@ -44,6 +44,14 @@ SMALL_NETWORKS = {
         *("encoder.config.hidden_size=16", "encoder.config.num_hidden_layers=1"),
         *("encoder.config.intermediate_size=16", "encoder.config.num_attention_heads=2"),
     ),
+    **dict.fromkeys(
+        ("seven_heads", "multilabel", "multilabel_notebook"),
+        (
+            *("encoder.config.hidden_size=16", "encoder.config.num_hidden_layers=1"),
+            *("encoder.config.intermediate_size=16", "encoder.config.num_attention_heads=2"),
+            *("model.network.lora_rank=2", "model.batch_size=32", "model.optimizer.lr=1e-2"),
+        ),
+    ),
     "lora": (
         *("encoder.config.hidden_size=16", "encoder.config.num_hidden_layers=1"),
         *("encoder.config.intermediate_size=16", "encoder.config.num_attention_heads=2"),

@@ -26,7 +26,7 @@ def choices(group: str) -> list[str]:
 
 SHIPPED = [
     f"{group}={name}"
-    for group in ("data", "model", "vectors", "encoder", "loss", "alpha", "logger")
+    for group in ("data", "model", "vectors", "encoder", "loss", "alpha", "decision", "logger")
     for name in choices(group)
 ]
 
@@ -228,7 +228,7 @@ def test_without_a_gpu_auto_counts_the_cores(compose: Compose, monkeypatch: pyte
 @pytest.mark.parametrize("alpha", choices("alpha"))
 def test_every_loss_composes_with_every_alpha_or_is_refused(compose: Compose, loss: str, alpha: str) -> None:
     config = compose(f"loss={loss}", f"alpha={alpha}")
-    weighted = {"focal": True, "weighted_cross_entropy": True, "cross_entropy": False, "bce": False}[loss]
+    weighted = loss in ("focal", "focal_multilabel", "weighted_cross_entropy")
     if weighted or alpha == "uniform":
         configuration.check_alpha(config)
     else:
@@ -239,12 +239,42 @@ def test_every_loss_composes_with_every_alpha_or_is_refused(compose: Compose, lo
 @pytest.mark.parametrize("loss", choices("loss"))
 def test_a_loss_is_made_for_one_task(compose: Compose, loss: str) -> None:
     config = compose(f"loss={loss}")
-    fitting, other = ("multilabel", "multiclass") if loss == "bce" else ("multiclass", "multilabel")
+    of_one_label = ("cross_entropy", "focal", "weighted_cross_entropy")
+    fitting, other = ("multiclass", "multilabel") if loss in of_one_label else ("multilabel", "multiclass")
     configuration.check_loss(config, fitting)
     with pytest.raises(
         UserError, match=f"loss={loss} is for {fitting} labels, but data=tweeteval is {other}"
     ):
         configuration.check_loss(config, other)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["decision.threshold=1"], r"decision\.threshold: input should be less than 1, found 1"),
+        (["decision.threshold=null"], "decision: threshold is missing"),
+        (["decision.tuned_f1=macro"], "decision: tuned_f1 is for decision=tuned; leave it out"),
+        (["decision=tuned", "decision.threshold=0.3"], "decision: threshold is for decision=fixed; leave it"),
+        (
+            ["decision=tuned", "decision.tuned_f1=weighted"],
+            r"decision\.tuned_f1: .*'macro', 'micro' or 'samples'",
+        ),
+        (["decision=tuned_per_class", "decision.tuned_f1=macro"], "decision: tuned_f1 is for decision=tuned"),
+        (["decision.at_least_one=1"], r"decision\.at_least_one: input should be a valid boolean"),
+    ],
+)
+def test_a_decision_that_makes_no_sense(compose: Compose, overrides: list[str], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        configuration.check(compose(*overrides))
+
+
+@pytest.mark.parametrize("choice", ["decision=tuned", "decision.threshold=0.4", "decision.at_least_one=true"])
+def test_a_decision_is_for_several_labels(compose: Compose, choice: str) -> None:
+    config = compose(choice)
+    configuration.check_decision(config, "multilabel")
+    with pytest.raises(UserError, match="is for several labels a text, but data=tweeteval has one"):
+        configuration.check_decision(config, "multiclass")
+    configuration.check_decision(compose(), "multiclass")
 
 
 # --- what may be built from a configuration

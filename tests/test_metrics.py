@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
+from emoji_pred.decision import Decision
 from emoji_pred.errors import UserError
 from emoji_pred.metrics import evaluate, evaluate_predicted, predicted_of, reliability
 
@@ -135,9 +136,8 @@ def test_multilabel_equals_sklearn(rows: int, classes: int, threshold: float) ->
     logits[:, 1] = -9.0  # never predicted
     logits[:, 2], truth[:, 2] = -9.0, 0  # neither
     targets = torch.from_numpy(truth)
-    result = evaluate(
-        logits.sigmoid(), targets, "multilabel", [str(i) for i in range(classes)], threshold=threshold
-    )
+    names, decision = [str(i) for i in range(classes)], Decision("fixed", (threshold,) * classes)
+    result = evaluate(logits.sigmoid(), targets, "multilabel", names, decision=decision)
     predicted = (logits.sigmoid() > threshold).numpy().astype(np.uint8)
 
     assert_averages(result, truth, predicted, None)
@@ -148,6 +148,16 @@ def test_multilabel_equals_sklearn(rows: int, classes: int, threshold: float) ->
         assert evaluate_predicted(answers, targets, "multilabel", classes) == pytest.approx(
             {name: result[name] for name in ("macro_f1", "accuracy")}, abs=1e-12
         )
+
+
+def test_one_label_that_is_given_or_not_equals_sklearn() -> None:
+    rng = np.random.default_rng(1)
+    scores, truth = rng.random((90, 1)), rng.integers(0, 2, size=(90, 1))
+    result = evaluate(torch.tensor(scores), torch.tensor(truth), "multilabel", ["joy"])
+    expected = pytest.approx(sk.f1_score(truth[:, 0], scores[:, 0] > 0.5))
+    assert result["macro_f1"] == result["micro_f1"] == expected
+    watched = evaluate_predicted(torch.tensor(scores > 0.5), torch.tensor(truth), "multilabel", 1)
+    assert watched["macro_f1"] == expected
 
 
 def test_multilabel_calibration_error_by_hand() -> None:
@@ -268,3 +278,9 @@ def test_zeroed_classes_are_those_that_stand_in_the_split() -> None:
     assert result["zeroed_classes"] == len(set(targets.tolist()) - answered) > 0
     assert result["never_predicted"] == 30 - len(answered) > result["zeroed_classes"]
     assert "top_class" not in result
+
+
+def test_one_class_of_several_labels() -> None:
+    predicted, targets = torch.tensor([[1], [1], [0], [0]]), torch.tensor([[1], [0], [1], [0]])
+    figures = evaluate_predicted(predicted, targets, "multilabel", 1)
+    assert figures["macro_f1"] == pytest.approx(0.5)  # one hit, one false alarm, one miss

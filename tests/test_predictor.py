@@ -27,6 +27,7 @@ CASES: dict[str, tuple[str, ...]] = {
     **{model: (model,) for model in SMALL_NETWORKS},
     "several labels": ("cnn", "data.task=multilabel", "loss=bce", "alpha=uniform"),
     "leak free": ("cnn", "data.clean=leak_free"),
+    "first words": ("cnn", "data.max_words=3"),
     "clusters of labels": ("cnn", "data.clusters=[['❤','😊'],['😭','😡','🤢']]"),
     "encoder and words": ("lora_word2vec",),
     "frozen encoder": (
@@ -70,6 +71,8 @@ def test_a_new_text_is_cleaned_as_those_of_the_run(train: Train, quick: Quick, f
     text, hidden = "we love the sun", "we love\u200b the\ufe0f sun\ufe0f"
     clean = Predictor.load(train(*quick("cnn", "data.clean=leak_free")).directory)
     np.testing.assert_array_equal(clean.predict([text]), clean.predict([hidden]))
+    short = Predictor.load(train(*quick("cnn", "data.max_words=3")).directory)
+    np.testing.assert_array_equal(short.predict(["we love the"]), short.predict([text]))
     as_it_is = Predictor.load(ffn)
     assert not np.array_equal(as_it_is.predict([text]), as_it_is.predict([hidden]))
 

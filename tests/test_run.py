@@ -20,7 +20,7 @@ from emoji_pred import config as configuration
 from emoji_pred import runs
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.errors import UserError
-from emoji_pred.run import TEXT_FILES, RunResult, _file_blob_ids
+from emoji_pred.run import TEXT_FILES, RunResult, _file_blob_ids, identify
 from emoji_pred.tokenizers import from_state
 
 Train = Callable[..., RunResult]
@@ -67,7 +67,14 @@ def test_a_result_has_all_its_parts(combination: RunResult) -> None:
     }
     common |= {"accuracy", "ece", "loss", "per_class", "zeroed_classes", "never_predicted"}
     common |= {"top_class", "top_class_recall", "top_class_precision"}
-    several = {"exact_match", "hamming_loss"}
+    several = {"exact_match", "hamming_loss", "samples_f1", "label_ranking_average_precision"}
+    several |= {"labels_per_row", "given_per_row", "rows_without_label", "rows_given_none"}
+    several |= {
+        f"{kind}_{name}"
+        for kind in ("example", "paper_smoothed")
+        for name in ("accuracy", "precision", "recall", "f1")
+    }
+    several |= {"decision", "yardsticks"}
     single = {"top_1", "top_3", "top_5", "top_10", "confusion_matrix"}
     for split in ("validation", "test"):
         assert set(result[split]) == common | (several if result["task"] == "multilabel" else single)
@@ -396,6 +403,23 @@ def test_a_users_files_are_known_by_their_content(train: Train, quick: Quick, tm
     assert not named.found
     assert not own(write_rows(tmp_path / "one" / "tweets.csv", rows=62), "data.name=mine").found
     assert named.result["provenance"]["identity"]["files"].keys() == {"train"}
+
+
+def test_the_organisers_file_of_emothreat_counts_by_its_content(
+    compose: Callable[..., Any], tmp_path: Path
+) -> None:
+    def named(*more: str) -> str:
+        return identify(compose("data=emothreat", "model=cnn", "loss=bce", *more)).name
+
+    without = named()
+    header = "Sentences,anger,disgust,fear,sadness,surprise,happiness,neutral\n"
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "other.csv"]
+    for path, text in zip(paths, ("a", "a", "b"), strict=True):
+        path.write_text(f"{header}{text},1,0,0,0,0,0,0\n")
+    first, same, other = (named(f"data.files.train={path}") for path in paths)
+    assert len({without, first, other}) == 3 and first == same
+    with pytest.raises(UserError, match=r"data\.files\.train=.*nowhere\.xlsx does not exist"):
+        named(f"data.files.train={tmp_path}/nowhere.xlsx")
 
 
 def test_a_file_that_may_not_be_read_is_one_line(

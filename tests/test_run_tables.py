@@ -58,8 +58,21 @@ def test_several_labels_have_no_confusion_matrix() -> None:
     result = {**RESULT, "task": "multilabel", "test": {"per_class": per_class}}
     predictions = {"test": (["a"], np.array([[1, 0]], dtype=np.uint8), PROBABILITIES[:1])}
     tables = run_tables(result, predictions, {}, 1)
-    assert "confusion_matrix" not in tables
+    assert "confusion_matrix" not in tables and "yardsticks" not in tables
     assert tables["predictions"].rows[0][2:4] == ["❤", "❤"]
+
+
+def test_several_labels_are_decided_as_the_run_decides_and_stand_beside_constant_answers() -> None:
+    per_class = RESULT["test"]["per_class"]  # type: ignore[index]
+    decision = {"name": "tuned", "thresholds": [0.95, 0.05], "tuned_f1": "macro", "at_least_one": False}
+    yardsticks = {"answers nothing": {"micro_f1": 0.0}, "answers everything": {"micro_f1": 0.4}}
+    test = {"per_class": per_class, "micro_f1": 0.7, "decision": decision, "yardsticks": yardsticks}
+    probabilities = np.array([[0.9, 0.1]], dtype=np.float32)
+    predictions = {"test": (["a"], np.array([[1, 0]], dtype=np.uint8), probabilities)}
+    tables = run_tables({**RESULT, "task": "multilabel", "test": test}, predictions, {}, 1)
+    assert tables["predictions"].rows[0][2:4] == ["❤", "😂"]
+    assert tables["yardsticks"].columns == ["metric", "this run", "answers nothing", "answers everything"]
+    assert tables["yardsticks"].rows == [["micro_f1", 0.7, 0.0, 0.4]]
 
 
 # --- the worst predictions

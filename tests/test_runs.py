@@ -66,6 +66,16 @@ def test_an_option_that_came_later_names_no_run_anew_until_it_is_set(compose: Co
     assert name_of(by_text, {"train": "1" * 40}) != name_of(config, {"train": "1" * 40})
 
 
+@pytest.mark.parametrize("data", ["tweeteval", "telegram_rus_small", "sample"])
+def test_cleaning_that_came_later_names_no_run_anew_until_it_is_set(compose: Compose, data: str) -> None:
+    config = compose(f"data={data}")
+    before = copy.deepcopy(config)
+    del before["data"]["normalise"], before["data"]["max_words"]
+    assert name_of(config) == name_of(before)
+    for override in ("data.normalise=urdu", "data.max_words=20"):
+        assert name_of(compose(f"data={data}", override)) != name_of(config)
+
+
 def test_the_encoder_counts_where_its_tokens_are_read(compose: Compose) -> None:
     bert = [name_of(compose("model=bert", f"encoder={name}")) for name in ("tiny", "minilm", "bertweet")]
     assert len(set(bert)) == 3

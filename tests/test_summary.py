@@ -103,6 +103,48 @@ def test_multilabel_metrics_are_shown() -> None:
     assert "0.0625" in printed(print_summary, result(task="multilabel", validation=split, test=split))
 
 
+def test_several_labels_are_shown_beside_constant_answers() -> None:
+    figures = {"macro_f1": 0.5, "example_f1": 0.625, "paper_smoothed_precision": 0.75, "given_per_row": 1.5}
+    nothing = {"macro_f1": 0.0, "example_f1": 0.0, "paper_smoothed_precision": 1.0, "given_per_row": 0.0}
+    decision = {"name": "tuned", "thresholds": [0.3125] * 7, "tuned_f1": "micro", "at_least_one": True}
+    split = {**figures, "per_class": [], "decision": decision, "yardsticks": {"answers nothing": nothing}}
+    several = result(task="multilabel", validation=split, test=split)
+    text = printed(print_summary, several)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    for line in (
+        "macro F1 0.5000 0.5000 0.0000",
+        "F1 by rows (eq. 10) 0.6250 0.6250 0.0000",
+        "precision, +1 0.7500 0.7500 1.0000",
+        "labels given a row 1.5000 1.5000 0.0000",
+        "the last columns: what answers that never change reach on the test rows",
+        "a label is given where its probability is above 0.3125, the best micro F1 on validation; a text "
+        "without any gets the most probable",
+    ):
+        assert line in lines
+    plain = {
+        **split,
+        "decision": {**decision, "name": "fixed", "thresholds": [0.5] * 7, "at_least_one": False},
+    }
+    assert "above" not in printed(print_summary, result(task="multilabel", validation=plain, test=plain))
+
+
+def test_thresholds_by_class_are_told_as_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    decision = {"name": "tuned_per_class", "thresholds": [0.25, 0.75], "tuned_f1": "each class"}
+    split = {**metrics(0.5), "decision": {**decision, "at_least_one": False}}
+    split["per_class"] = split["per_class"][:2]
+    several = result(task="multilabel", validation=split, test=split)
+    lines = [" ".join(line.split()) for line in printed(print_summary, several).splitlines()]
+    assert "0.1000 0.2000 0.1250 10,798 1 0.7500 😂" in lines
+    assert "above 0.25 to 0.75, by class, each with the best F1 of its class" in printed(
+        print_summary, several
+    )
+    monkeypatch.setattr("emoji_pred.summary.PLAIN_WIDTH", 60)
+    yardstick = {"answers nothing": {"macro_f1": 0.125}}
+    narrow = result(task="multilabel", validation=split, test={**split, "yardsticks": yardstick})
+    text = printed(print_summary, narrow)
+    assert "answers" not in text and "threshold" not in text  # no room for the columns
+
+
 def test_a_long_directory_is_never_broken() -> None:
     directory = "/" + "/".join(["a long directory"] * 20)
     assert f"directory: {directory}\n" in printed(print_summary, result(), directory)

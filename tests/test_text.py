@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import csv
+import io
 import sys
 import unicodedata
 from pathlib import Path
 
 import pytest
 
-from emoji_pred.text import duplicate_key, normalise_tweet, strip_invisible
+from emoji_pred.text import (
+    duplicate_key,
+    first_words,
+    normalise_tweet,
+    strip_invisible,
+    strip_stray_invisible,
+)
 
 # Category Cf, but signs a reader sees: they stand above or around the digits that follow.
 VISIBLE_FORMAT = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
@@ -60,6 +68,73 @@ def test_strip_invisible_covers_the_unicode_tables_of_this_python() -> None:
 def test_strip_invisible_changes_nothing_the_second_time() -> None:
     text = " a \ufe0f\u200b b\u00a0\u00a0c \x00\x1f d "
     assert strip_invisible(strip_invisible(text)) == strip_invisible(text) == "a b c d"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("وزیراعظم\u200cنواز", "وزیراعظم\u200cنواز"),  # keeps two words of a compound from joining
+        ("ہ\u200dے", "ہ\u200dے"),
+        ("مِ\u200cں", "مِ\u200cں"),  # after a vowel sign
+        ("کرو\u200c میڈیا", "کرو میڈیا"),  # at the end of a word there is nothing to hold apart
+        ("\u200cہیں", "ہیں"),
+        ("ہے\u200d\u200c ہے", "ہے ہے"),
+        ("ا\u200b\u200cب", "اب"),
+        ("\u200fسلام\u200cدنیا\u200e", "سلام\u200cدنیا"),
+        ("T\u200cext o\u200cf", "Text of"),
+        ("🤦🏽\u200d♀\ufe0f", "🤦🏽\u200d♀"),
+        ("👩\u200d❤\ufe0f\u200d👨 ok", "👩\u200d❤\ufe0f\u200d👨 ok"),
+        ("👩\u200d\u200d👨", "👩👨"),  # what is left where the heart was taken out
+        ("👩\u200d x", "👩 x"),
+        ("😂\u200dا", "😂ا"),
+        ("1\u200d😂", "1😂"),
+        ("❤\ufe0f", "❤"),
+        ("I \ufe0f You", "I You"),
+        ("the sun\ufe0f \ufe0f", "the sun"),
+        ("", ""),
+    ],
+)
+def test_leak_free_leaves_what_joins_letters_and_emoji(text: str, clean: str) -> None:
+    assert strip_stray_invisible(text) == clean
+    assert strip_stray_invisible(clean) == clean
+    assert strip_invisible(clean) == strip_invisible(text)
+
+
+def test_leak_free_leaves_every_emoji_sequence_whole() -> None:
+    emoji = pytest.importorskip("emoji")
+    sequences = [one for one in emoji.EMOJI_DATA if "\u200d" in one]
+    assert len(sequences) > 1000
+    for one in sequences:
+        kept = one.removesuffix("\ufe0f")
+        assert strip_stray_invisible(f"a {one} b") == f"a {kept} b", ascii(one)
+
+
+def test_the_joiners_change_no_text_of_tweeteval_or_telegram(shared_data_dir: Path) -> None:
+    """Leak-free runs that were kept read what they read before joiners were left in place."""
+    texts = []
+    for name in ("train", "val", "test"):
+        path = shared_data_dir / f"cardiffnlp/tweeteval/datasets/emoji/{name}_text.txt"
+        texts += path.read_text(encoding="utf-8").split("\n")
+    telegram = shared_data_dir / "megnar/Text2EmojiRus/data/final/final_inference.csv"
+    if telegram.is_file():
+        texts += [row[0] for row in csv.reader(io.StringIO(telegram.read_text(encoding="utf-8"), newline=""))]
+    assert [text for text in texts if strip_stray_invisible(text) != strip_invisible(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "cut"),
+    [
+        ("one two three", 2, "one two"),
+        (" one\ttwo  three ", 2, " one\ttwo"),
+        ("one two ", 2, "one two "),
+        ("one", 2, "one"),
+        ("", 2, ""),
+        ("  ", 1, "  "),
+        ("ایک دو تین", 1, "ایک"),
+    ],
+)
+def test_first_words(text: str, most: int, cut: str) -> None:
+    assert first_words(text, most) == cut
 
 
 def test_duplicate_key_joins_texts_that_look_alike() -> None:

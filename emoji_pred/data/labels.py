@@ -67,7 +67,7 @@ def parse_multi_hot(
         if written in ("", "nan"):
             return None
         if written not in _MULTI_HOT:
-            raise UserError(f"{where(row)}: column {name!r} holds {value!r}; data.label_columns hold 0 or 1")
+            raise UserError(f"{where(row)}: column {name!r} holds {value!r}; a label column holds 0 or 1")
         if _MULTI_HOT[written]:
             chosen.append(name)
     return tuple(chosen)

@@ -5,32 +5,74 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from emoji_pred.data.ceiling import ceilings
 from emoji_pred.data.clusters import cluster_labels
 from emoji_pred.data.corpus import Corpus, Split
 from emoji_pred.errors import UserError, did_you_mean
-from emoji_pred.text import duplicate_key, strip_invisible
+from emoji_pred.text import duplicate_key, first_words, strip_stray_invisible
+from emoji_pred.urdu import normalise_urdu
 
 Clean = Literal["as_distributed", "leak_free"]
+Normalise = Literal["none", "urdu"]
 
 NOTABLE_DUPLICATES = 0.01  # share of the test rows above which a user is warned
 _LOADERS = "emoji_pred.data."
-_OWN_OPTIONS = ("_target_", "name", "clean", "drop_test_duplicates", "clusters")
+_OWN_OPTIONS = ("_target_", "name", "clean", "normalise", "max_words", "drop_test_duplicates", "clusters")
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What is done to every text before a model reads it; a new text is treated as those of the run were.
+
+    Attributes:
+        clean: `leak_free` removes invisible characters but those that join letters or emoji.
+        normalise: `urdu` writes a text in one spelling, see `emoji_pred.urdu`.
+        max_words: words of the text, as it then is, after which it is cut; None: it is not.
+    """
+
+    clean: Clean = "as_distributed"
+    normalise: Normalise = "none"
+    max_words: int | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Cleaning:
+        """The cleaning that a `data` config group asks for; options that it lacks are as they were before.
+
+        Raises:
+            UserError: a value is unknown or out of its range.
+        """
+        for option, values in (("clean", get_args(Clean)), ("normalise", get_args(Normalise))):
+            value = options.get(option, getattr(cls, option))
+            if value not in values:
+                raise UserError(f"data.{option}={value} is unknown{did_you_mean(str(value), values)}")
+        most = _validated(
+            "max_words", Annotated[int, Field(ge=1, strict=True)] | None, options.get("max_words")
+        )
+        given = {field.name: options[field.name] for field in fields(cls) if field.name in options}
+        return cls(**{**given, "max_words": most})
+
+    def __call__(self, text: str) -> str:
+        """One text as the run's own are."""
+        if self.clean == "leak_free":
+            text = strip_stray_invisible(text)
+        if self.normalise == "urdu":
+            text = normalise_urdu(text)
+        return text if self.max_words is None else first_words(text, self.max_words)
 
 
 def load_corpus(options: Mapping[str, Any], data_dir: Path) -> Corpus:
     """Load the corpus that the resolved `data` config group names, cleaned as it says.
 
     Args:
-        options: `_target_` (a loader under `emoji_pred.data.`), `name`, `clean`, `drop_test_duplicates`,
-            `clusters`; the rest are the loader's own options.
+        options: `_target_` (a loader under `emoji_pred.data.`), `name`, those of `Cleaning`,
+            `drop_test_duplicates`, `clusters`; the rest are the loader's own options.
         data_dir: the download cache.
 
     Raises:
@@ -38,14 +80,12 @@ def load_corpus(options: Mapping[str, Any], data_dir: Path) -> Corpus:
     """
     loader = find_loader(options.get("_target_"))
     arguments = check_options(loader, options)
-    clean = options.get("clean", "as_distributed")
-    if clean not in get_args(Clean):
-        raise UserError(f"data.clean={clean} is unknown{did_you_mean(str(clean), get_args(Clean))}")
+    cleaning = Cleaning.of(options)
     drop = _validated("drop_test_duplicates", bool, options.get("drop_test_duplicates", False))
     clusters = _validated("clusters", list[list[str]] | None, options.get("clusters"))
     corpus = loader(data_dir=Path(data_dir), **arguments)
-    corpus = clean_corpus(replace(corpus, name=str(options.get("name") or corpus.name)), clean)
-    corpus = mark_test_duplicates(corpus, drop)
+    corpus = clean_corpus(replace(corpus, name=str(options.get("name") or corpus.name)), cleaning)
+    corpus = tell_unseen_classes(mark_test_duplicates(corpus, drop))
     corpus = replace(corpus, provenance={**corpus.provenance, "ceiling": ceilings(corpus)})
     return cluster_labels(corpus, clusters) if clusters else corpus
 
@@ -93,28 +133,50 @@ def check_options(loader: Callable[..., Corpus], options: Mapping[str, Any]) -> 
     return checked
 
 
-def clean_text(text: str, clean: Clean) -> str:
-    """One text as `data.clean` asks for it; a text that is new to a model is cleaned as those it has seen."""
-    return strip_invisible(text) if clean == "leak_free" else text
+def clean_corpus(corpus: Corpus, cleaning: Cleaning) -> Corpus:
+    """Clean the texts of every split and count in the provenance what changed; no row is removed.
 
-
-def clean_corpus(corpus: Corpus, clean: Clean) -> Corpus:
-    """Clean the texts of every split and count in the provenance what changed; no row is removed."""
-    counts: dict[str, Any] = {"clean": clean}
-    if clean == "as_distributed":
+    The raw text of a row is that of the same id with the cleaning left out.
+    """
+    set_options = {f.name: getattr(cleaning, f.name) for f in fields(cleaning)}
+    counts: dict[str, Any] = {
+        name: value for name, value in set_options.items() if name == "clean" or value not in ("none", None)
+    }
+    if cleaning == Cleaning():
         return _with_cleaning(corpus, corpus.splits, counts)
     splits: dict[str, Split] = {}
     changed: dict[str, int] = {}
     emptied: dict[str, int] = {}
     for name, split in corpus.splits.items():
-        texts = [clean_text(text, clean) for text in split.texts]
+        texts = [cleaning(text) for text in split.texts]
         changed[name] = sum(map(str.__ne__, texts, split.texts))
         emptied[name] = sum(1 for new, old in zip(texts, split.texts, strict=True) if not new and old.strip())
         splits[name] = replace(split, texts=texts)
     counts |= {"rows_changed": changed, "texts_emptied": emptied}
+    if cleaning.max_words is not None:
+        uncut = replace(cleaning, max_words=None)
+        counts["rows_cut"] = {
+            name: sum(map(str.__ne__, splits[name].texts, map(uncut, split.texts)))
+            for name, split in corpus.splits.items()
+        }
     blank = sum(emptied.values())
-    warnings = (f"{blank} text(s) held nothing but invisible characters and are now empty",) if blank else ()
+    why = "invisible characters" if cleaning.normalise == "none" else "invisible characters and marks"
+    warnings = (f"{blank} text(s) held nothing but {why} and are now empty",) if blank else ()
     return replace(_with_cleaning(corpus, splits, counts), warnings=corpus.warnings + warnings)
+
+
+def tell_unseen_classes(corpus: Corpus) -> Corpus:
+    """Warn of classes that have no training row: nothing can be learned of them."""
+    unseen = np.flatnonzero(corpus.class_counts("train") == 0)
+    if not unseen.size:
+        return corpus
+    names = [corpus.label_names[place] for place in unseen.tolist()]
+    missed = sum(int(corpus.class_counts(split)[unseen].sum()) for split in corpus.splits)
+    rest = f"; {missed} label(s) of validation and test are theirs and will be missed" if missed else ""
+    warning = (
+        f"{len(names)} class(es) have no training row and cannot be learned: {', '.join(names[:10])}{rest}"
+    )
+    return replace(corpus, warnings=(*corpus.warnings, warning))
 
 
 def mark_test_duplicates(corpus: Corpus, drop: bool) -> Corpus:

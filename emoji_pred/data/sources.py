@@ -9,11 +9,13 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from emoji_pred.errors import UserError
 
@@ -62,6 +64,38 @@ class PinnedFile:
     def address(self, base_address: str) -> str:
         """Where the file is downloaded from."""
         return f"{base_address}/{self.repository}/{self.commit}/{urllib.parse.quote(self.path)}"
+
+
+class Source(BaseModel):
+    """The pinned files of a dataset in one repository: its commit and the git blob id of each path."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    repository: str
+    commit: str
+    files: dict[str, str]
+
+    @classmethod
+    def of(cls, source: Source | Mapping[str, Any]) -> Source:
+        """A source as a configuration writes it."""
+        return source if isinstance(source, cls) else cls.model_validate(dict(source))
+
+    def fetch(self, needed: Sequence[str], data_dir: Path) -> dict[str, Path]:
+        """Return the local path of each needed file by its name.
+
+        Raises:
+            UserError: a file is not among the pinned ones, or cannot be had.
+        """
+        of = {PurePosixPath(path).name: (path, blob_id) for path, blob_id in self.files.items()}
+        missing = [name for name in needed if name not in of]
+        if missing:
+            raise UserError(f"data.source.files: {missing[0]} is not among the pinned files")
+        pinned = [PinnedFile(self.repository, self.commit, *of[name]) for name in needed]
+        return dict(zip(needed, fetch(pinned, data_dir), strict=True))
+
+    def as_provenance(self) -> dict[str, Any]:
+        """What results hold of it."""
+        return {"repository": self.repository, "commit": self.commit, "files": dict(self.files)}
 
 
 def git_blob_id(content: bytes | Path) -> str:

@@ -192,26 +192,13 @@ def assign_rows(
     return {name: chosen for name, chosen in members.items() if name in kept}, list(drawn)
 
 
-def check_classes(
-    rows: Sequence[Row], labels: np.ndarray, members: Mapping[str, np.ndarray], names: Sequence[str]
-) -> list[str]:
-    """Refuse a class that training never sees; name the classes that a split lacks.
-
-    Raises:
-        UserError: a class stands only in validation or test rows.
-    """
-    has = {split: _class_counts(labels[chosen], len(names)) > 0 for split, chosen in members.items()}
-    for split, chosen in members.items():
-        for label in np.flatnonzero(has[split] & ~has["train"])[:1].tolist():
-            holds = labels[chosen] == label if labels.ndim == 1 else labels[chosen, label] == 1
-            raise UserError(
-                f"{rows[chosen[holds][0]].where()}: label {names[label]!r} stands only in {split}, never in "
-                "train; a model cannot learn it: add training rows, or remove these"
-            )
+def check_classes(labels: np.ndarray, members: Mapping[str, np.ndarray], names: Sequence[str]) -> list[str]:
+    """Name classes that a held-out split lacks (`prepare` tells of training), and names that look alike."""
     warnings = []
-    for split in members:
-        absent = [names[label] for label in np.flatnonzero(~has[split]).tolist()]
-        if absent and len(members[split]):
+    for split, chosen in members.items():
+        counts = _class_counts(labels[chosen], len(names))
+        absent = [names[label] for label in np.flatnonzero(counts == 0).tolist()]
+        if absent and len(chosen) and split != "train":
             warnings.append(f"{len(absent)} class(es) have no row in {split}: {', '.join(absent[:10])}")
     look = Counter(strip_invisible(name) for name in names)
     alike = [name for name in names if look[strip_invisible(name)] > 1]

@@ -1,4 +1,4 @@
-"""Reading of user files: CSV, TSV, JSON lines, Parquet and plain lines, each mistake one clear line."""
+"""Reading of user files: CSV, TSV, JSON lines, Parquet, xlsx and plain lines, each mistake one clear line."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from emoji_pred.data.spreadsheets import Sheet
 from emoji_pred.errors import UserError, nearest
 
-Format = Literal["csv", "tsv", "jsonl", "parquet"]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "xlsx"]
 
 SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
-    ".parquet": "parquet", ".pq": "parquet",
+    ".parquet": "parquet", ".pq": "parquet", ".xlsx": "xlsx",
 }  # fmt: skip
 _PARQUET_MAGIC = b"PAR1"
 # What may divide the cells of a file taken for CSV or TSV by mistake, and what to set then.
@@ -31,9 +32,9 @@ _SIGNATURES = (
     (_PARQUET_MAGIC, "a Parquet file: set data.format=parquet"),
     (
         b"PK\x03\x04",
-        "an Excel workbook or a zip archive: save it as CSV (UTF-8) or unpack it, and name that",
+        "an Excel workbook (set data.format=xlsx) or a zip archive (unpack it, and name what was in it)",
     ),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV (UTF-8), and name that"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as .xlsx or CSV (UTF-8), and name that"),
     (b"\x1f\x8b", "gzip-compressed: unpack it"),
     (b"BZh", "bzip2-compressed: unpack it"),
     (b"%PDF", "a PDF document"),
@@ -51,13 +52,15 @@ class Table:
         path: the file.
         names: all column names of the file, in its order.
         columns: name -> N values; strings from CSV and TSV, typed values from JSON lines and Parquet.
-        lines: N line numbers from 1, or None where the format has no lines.
+        lines: N line numbers from 1 (rows of a spreadsheet), or None where the format has no lines.
+        note: what may explain that a column is missing; begins with "; ", or empty.
     """
 
     path: Path
     names: tuple[str, ...]
     columns: dict[str, list[Any]]
     lines: list[int] | None = None
+    note: str = ""
 
     def where(self, row: int) -> str:
         """Name the file and the row (counted from 1, the header not counted), for an error."""
@@ -81,7 +84,9 @@ class Table:
         near = nearest(name, self.names, most=2)
         guess = f"; did you mean {' or '.join(near)}?" if near else ""
         found = ", ".join(self.names[:20]) + (", ..." if len(self.names) > 20 else "")
-        raise UserError(f"{self.path}: no column {name!r} ({option}){guess}; the columns are: {found[:500]}")
+        raise UserError(
+            f"{self.path}: no column {name!r} ({option}){guess}; the columns are: {found[:500]}{self.note}"
+        )
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class Reading:
         delimiter: None: a comma for CSV, a tab for TSV.
         quoting: False: quotation marks are plain characters.
         max_bytes: larger files are refused.
+        sheet: of a workbook; None: the first.
     """
 
     format: Format | None = None
@@ -101,9 +107,10 @@ class Reading:
     delimiter: str | None = None
     quoting: bool = True
     max_bytes: int = 1 << 30
+    sheet: str | None = None
 
-    def table(self, path: Path, wanted: Sequence[str]) -> Table:
-        """Read one file; only the wanted columns are kept.
+    def table(self, path: Path, wanted: Sequence[str] | None) -> Table:
+        """Read one file; only the wanted columns are kept, or all where None are named.
 
         Raises:
             UserError: the file cannot be read, is of another format, or a row of it is malformed.
@@ -112,6 +119,9 @@ class Reading:
         kind = self.format or self._format_by_suffix(path, content)
         if kind == "parquet":
             return _parquet(path, content, wanted, self.max_bytes)
+        if kind == "xlsx":
+            sheet = Sheet.read(path, content, self.sheet)
+            return replace(_gather(path, sheet.rows(), wanted), note=sheet.note)
         text = self._text(path, content)
         rows = _json_rows(path, text) if kind == "jsonl" else self._cells(path, text, kind)
         return _gather(path, rows, wanted)
@@ -133,7 +143,8 @@ class Reading:
         if kind is None:
             refuse_other_formats(path, content, self.encoding)
             raise UserError(
-                f"{path}: its format is not known by its name; set data.format=csv, tsv, jsonl or parquet"
+                f"{path}: its format is not known by its name; "
+                "set data.format=csv, tsv, jsonl, parquet or xlsx"
             )
         return kind
 
@@ -251,23 +262,26 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         yield line, row
 
 
-def _gather(path: Path, rows: Iterator[tuple[int, dict[str, Any]]], wanted: Sequence[str]) -> Table:
+def _gather(path: Path, rows: Iterator[tuple[int, dict[str, Any]]], wanted: Sequence[str] | None) -> Table:
     """Turn rows into columns; a name that a JSON row lacks is None there."""
     names: dict[str, None] = {}
-    kept: list[list[Any]] = []
+    cells: dict[str, list[Any]] = {name: [] for name in wanted or ()}
     lines: list[int] = []
     for line, row in rows:
         if row.keys() - names.keys():
             names.update(dict.fromkeys(row))
-        kept.append([row.get(name) for name in wanted])
+            if wanted is None:
+                cells |= {name: [None] * len(lines) for name in row if name not in cells}
+        for name, column in cells.items():
+            column.append(row.get(name))
         lines.append(line)
-    if not kept:
+    if not lines:
         raise UserError(f"{path} has no rows")
-    columns = {name: [row[place] for row in kept] for place, name in enumerate(wanted) if name in names}
+    columns = {name: column for name, column in cells.items() if name in names}
     return Table(path=path, names=tuple(names), columns=columns, lines=lines)
 
 
-def _parquet(path: Path, content: bytes, wanted: Sequence[str], max_bytes: int) -> Table:
+def _parquet(path: Path, content: bytes, wanted: Sequence[str] | None, max_bytes: int) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -279,7 +293,7 @@ def _parquet(path: Path, content: bytes, wanted: Sequence[str], max_bytes: int) 
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise UserError(f"{path}: column {repeated[0]!r} stands twice")
-        columns: dict[str, list[Any]] = {name: [] for name in wanted if name in names}
+        columns: dict[str, list[Any]] = {name: [] for name in wanted or names if name in names}
         decoded = 0
         # In pieces: a file of a few kilobytes can declare gigabytes of repeated text.
         for piece in file.iter_batches(batch_size=PARQUET_ROWS, columns=list(columns)):

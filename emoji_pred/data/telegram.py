@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from emoji_pred.data.corpus import Corpus, Split
-from emoji_pred.data.sources import PinnedFile, fetch
+from emoji_pred.data.sources import Source
 from emoji_pred.data.splits import DrawBy, draw, rows_shared_with
 from emoji_pred.data.tables import Reading, Table
 from emoji_pred.emoji_pairs import (
@@ -33,16 +33,6 @@ CITATION = (
 TRAIN_FILE, THIRD_FILE = "final_train.csv", "final_inference.csv"
 _READING = Reading(encoding="utf-8", format="csv")
 _COLUMNS = ("text", "emoji")
-
-
-class Source(BaseModel):
-    """Where the tables come from: repository, commit and the git blob id of each path."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    repository: str
-    commit: str
-    files: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -80,7 +70,8 @@ def load_telegram_rus(
     Raises:
         UserError: a file cannot be had, or does not hold what its name says.
     """
-    pins, paths = _fetch(source, data_dir, (TRAIN_FILE, THIRD_FILE))
+    pins = Source.of(source)
+    paths = pins.fetch((TRAIN_FILE, THIRD_FILE), data_dir)
     rows = [_Row(text, emoji, f"row/{place}") for place, text, emoji in _cells(paths[TRAIN_FILE], whole=True)]
     classes = tuple(dict.fromkeys(row.emoji for row in rows))
     counts, rules = Counts(), Rules.authors()
@@ -138,7 +129,8 @@ def load_telegram_rus_small(
     Raises:
         UserError: the file cannot be had, or does not hold what its name says.
     """
-    pins, paths = _fetch(source, data_dir, (THIRD_FILE,))
+    pins = Source.of(source)
+    paths = pins.fetch((THIRD_FILE,), data_dir)
     counts, seen = Counts(), ClassCounts()
     rules = Rules(units=units, fold_skin_tones=fold_skin_tones)
     pairs = list(_pairs(paths[THIRD_FILE], rules, counts, "row"))
@@ -161,18 +153,6 @@ def load_telegram_rus_small(
         },
         warnings,
     )
-
-
-def _fetch(
-    source: Source | Mapping[str, Any], data_dir: Path, needed: Sequence[str]
-) -> tuple[Source, dict[str, Path]]:
-    pins = source if isinstance(source, Source) else Source.model_validate(dict(source))
-    of = {PurePosixPath(path).name: (path, blob_id) for path, blob_id in pins.files.items()}
-    missing = [name for name in needed if name not in of]
-    if missing:
-        raise UserError(f"data.source.files: {missing[0]} is not among the pinned files")
-    pinned = [PinnedFile(pins.repository, pins.commit, *of[name]) for name in needed]
-    return pins, dict(zip(needed, fetch(pinned, data_dir), strict=True))
 
 
 def _cells(path: Path, *, whole: bool) -> Iterator[tuple[int, str, str]]:
@@ -246,12 +226,7 @@ def _draw(
 
 
 def _origin(pins: Source) -> dict[str, Any]:
-    return {
-        "citation": CITATION,
-        "repository": pins.repository,
-        "commit": pins.commit,
-        "files": dict(pins.files),
-    }
+    return {"citation": CITATION, **pins.as_provenance()}
 
 
 def _corpus(

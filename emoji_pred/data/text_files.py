@@ -1,4 +1,4 @@
-"""Anyone's data: CSV, TSV, JSON lines, Parquet, or the paired text and label files of TweetEval."""
+"""Anyone's data: CSV, TSV, JSON lines, Parquet, xlsx, or the paired text and label files of TweetEval."""
 
 from __future__ import annotations
 
@@ -46,8 +46,15 @@ def _tab(written: Any) -> Any:
     return "\t" if written == r"\t" else written
 
 
-def local_files(options: Mapping[str, Any], data_dir: Path | None = None) -> dict[str, Path]:
+def local_files(
+    options: Mapping[str, Any], data_dir: Path | None = None, needed: bool = True
+) -> dict[str, Path]:
     """Return every file that the options name by part (`train`, `test.labels`), for a run's identity.
+
+    Args:
+        options: the `data` config group of any dataset that takes files of the user.
+        data_dir: where files are looked for beside the current directory.
+        needed: whether a training file must be named.
 
     Raises:
         UserError: no training file is named, or a named file does not exist.
@@ -60,8 +67,8 @@ def local_files(options: Mapping[str, Any], data_dir: Path | None = None) -> dic
             raise UserError(f"data.files={first['input']!r}: set data.files.train=PATH") from None
         raise UserError(f"data.files.{first['loc'][0]}={first['input']!r}: {first['msg']}") from None
     return {
-        option.removeprefix("data.files."): _find(path, data_dir, option)
-        for option, path in _named_files(files)
+        option.removeprefix("data.files."): find_file(path, data_dir, option)
+        for option, path in _named_files(files, needed)
     }
 
 
@@ -69,11 +76,12 @@ def load_text_files(
     *,
     data_dir: Path,
     files: Files,
-    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "paired"] = "auto",
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "xlsx", "paired"] = "auto",
     text_column: str = "text",
     label_column: str | None = None,
     label_columns: Annotated[list[str], Field(min_length=1)] | None = None,
     label_separator: Annotated[str, Field(min_length=1)] | None = None,
+    sheet: str | None = None,
     id_column: str | None = None,
     split_column: str | None = None,
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1,
@@ -101,7 +109,7 @@ def load_text_files(
     multi_hot = tuple(label_columns) if label_columns is not None else None
     columns = Columns(text_column, single, multi_hot, label_separator, id_column, split_column)
     kind = None if format in ("auto", "paired") else format
-    reading = Reading(kind, encoding, delimiter, quoting, max_file_mb << 20)  # type: ignore[arg-type]
+    reading = Reading(kind, encoding, delimiter, quoting, max_file_mb << 20, sheet)  # type: ignore[arg-type]
 
     sources = _read_sources(files, data_dir, format, columns, reading)
     rows, warnings = usable_rows(sources, columns, on_missing_label, max_text_chars)
@@ -113,7 +121,7 @@ def load_text_files(
     fractions = {"validation": validation_fraction, "test": test_fraction}
     given = _given(files, rows, split_column)
     members, drawn = assign_rows(rows, labels, given, fractions, split_seed, split)
-    warnings += check_classes(rows, labels, members, names)
+    warnings += check_classes(labels, members, names)
     return Corpus(
         name="text_files",
         task=task,
@@ -144,14 +152,14 @@ def _blob_ids(files: Files, data_dir: Path) -> dict[str, dict[str, str]]:
     """Name each file and its git blob id; not its folder, which differs between machines."""
     ids = {}
     for option, written in _named_files(files):
-        path = _find(written, data_dir, option)
+        path = find_file(written, data_dir, option)
         ids[option.removeprefix("data.files.")] = {"file": path.name, "git_blob_id": git_blob_id(path)}
     return ids
 
 
-def _named_files(files: Files) -> Iterator[tuple[str, str]]:
+def _named_files(files: Files, needed: bool = True) -> Iterator[tuple[str, str]]:
     """Yield (option, path as written) of every file named."""
-    if files.train is None:
+    if files.train is None and needed:
         raise UserError("data=text_files needs a file: set data.files.train=PATH")
     for name in (*SPLIT_NAMES, "mapping"):
         entry = getattr(files, name)
@@ -162,8 +170,12 @@ def _named_files(files: Files) -> Iterator[tuple[str, str]]:
             yield f"data.files.{name}", entry
 
 
-def _find(written: str, data_dir: Path | None, option: str) -> Path:
-    """Find a path in the current directory or, if it is not there, under the data directory."""
+def find_file(written: str, data_dir: Path | None, option: str) -> Path:
+    """Find a path in the current directory or, if it is not there, under the data directory.
+
+    Raises:
+        UserError: there is no such file; `option` is what named it.
+    """
     path = Path(written).expanduser()
     places = [path] if path.is_absolute() or data_dir is None else [path, Path(data_dir) / path]
     try:
@@ -185,7 +197,7 @@ def _find(written: str, data_dir: Path | None, option: str) -> Path:
 def _read_sources(
     files: Files, data_dir: Path, format: str, columns: Columns, reading: Reading
 ) -> list[RawRows]:
-    found = {option: _find(path, data_dir, option) for option, path in _named_files(files)}
+    found = {option: find_file(path, data_dir, option) for option, path in _named_files(files)}
     if columns.split is not None and (files.validation is not None or files.test is not None):
         raise UserError("data.split_column is for one file: leave data.files.validation and .test null")
     sources = []
@@ -220,7 +232,7 @@ def _task(columns: Columns, sources: Sequence[RawRows]) -> Task:
 def _mapping(files: Files, data_dir: Path, reading: Reading) -> tuple[str, ...] | None:
     if files.mapping is None:
         return None
-    path = _find(files.mapping, data_dir, "data.files.mapping")
+    path = find_file(files.mapping, data_dir, "data.files.mapping")
     return read_mapping(path, reading.lines(path))
 
 

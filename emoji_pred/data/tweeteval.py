@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from emoji_pred.data.corpus import Corpus, Split
-from emoji_pred.data.sources import PinnedFile, fetch
+from emoji_pred.data.sources import Source
 from emoji_pred.data.tables import Reading, read_mapping
 from emoji_pred.errors import UserError
 
@@ -23,31 +22,14 @@ _READING = Reading(encoding="utf-8")
 _NEEDED = ("mapping.txt", *(f"{p}_{kind}.txt" for p in _PREFIXES.values() for kind in ("text", "labels")))
 
 
-class Source(BaseModel):
-    """Where the seven files come from: repository, commit and the git blob id of each path."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    repository: str
-    commit: str
-    files: dict[str, str]
-
-
 def load_tweeteval(*, data_dir: Path, source: Source | Mapping[str, Any]) -> Corpus:
     """Load the three splits as distributed: 45,000 / 5,000 / 50,000 tweets, 20 classes.
 
     Raises:
         UserError: a file cannot be had, or does not hold what its name says.
     """
-    pins = source if isinstance(source, Source) else Source.model_validate(dict(source))
-    pinned = [PinnedFile(pins.repository, pins.commit, path, blob_id) for path, blob_id in pins.files.items()]
-    paths = {
-        PurePosixPath(file.path).name: path
-        for file, path in zip(pinned, fetch(pinned, data_dir), strict=True)
-    }
-    missing = [name for name in _NEEDED if name not in paths]
-    if missing:
-        raise UserError(f"data.source.files: {missing[0]} is not among the pinned files")
+    pins = Source.of(source)
+    paths = pins.fetch(_NEEDED, data_dir)
     splits = {
         split: _read_split(split, paths[f"{prefix}_text.txt"], paths[f"{prefix}_labels.txt"])
         for split, prefix in _PREFIXES.items()
@@ -59,9 +41,7 @@ def load_tweeteval(*, data_dir: Path, source: Source | Mapping[str, Any]) -> Cor
         splits=splits,
         provenance={
             "citation": CITATION,
-            "repository": pins.repository,
-            "commit": pins.commit,
-            "files": dict(pins.files),
+            **pins.as_provenance(),
             "rows": {name: len(split) for name, split in splits.items()},
         },
     )

@@ -19,11 +19,16 @@ UMAP_CLASSES = 4  # of fewer there is no graph of neighbours to lay out
 def label_vectors(network: nn.Module, num_classes: int) -> np.ndarray:
     """The weights of the last linear layer: one row for each class, (C, D) float64.
 
-    The paper takes its last layer, [512 x 62], as embeddings of the 62 emoji.
+    The paper takes its last layer, [512 x 62], as embeddings of the 62 emoji. A head that says itself which
+    vectors are the labels' (`label_vectors`), such as one of two outputs a label, is asked.
 
     Raises:
         UserError: no linear layer of the network has as many outputs as there are classes.
     """
+    own = getattr(getattr(network, "head", None), "label_vectors", None)
+    if own is not None:
+        vectors: np.ndarray = own().detach().cpu().double().numpy()
+        return vectors
     layers = [
         module
         for module in network.modules()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from emoji_pred.models.bert import encoder_width
 from emoji_pred.models.dropout import use_fast_dropout
-from emoji_pred.models.lora import LoraClassifier, Probability, build_head
+from emoji_pred.models.lora import LoraClassifier, build_head
 from emoji_pred.models.pooling import mean_of_known
+from emoji_pred.models.tuned import Pooling, Probability, Scale, Targets
 
 
 class LoraWithWords(LoraClassifier):
@@ -41,10 +41,10 @@ class LoraWithWords(LoraClassifier):
         embedding_dim: PositiveInt = 100,
         encoder_training: Literal["lora", "full"] = "lora",
         lora_rank: PositiveInt = 8,
-        lora_alpha: Annotated[float, Field(gt=0)] = 32,
+        lora_alpha: Scale = 32,
         lora_dropout: Probability = 0.0,
-        target_modules: Annotated[tuple[str, ...], Field(min_length=1)] | None = None,
-        pooling: Literal["cls", "mean", "pooler"] = "cls",
+        target_modules: Targets | None = None,
+        pooling: Pooling = "cls",
         pooler_untrained: bool = False,
         head: Literal["paper", "code"] = "paper",
         head_dim: PositiveInt = 512,
@@ -66,7 +66,7 @@ class LoraWithWords(LoraClassifier):
         )
         self.pad_id, self.first_word_id = pad_id, first_word_id
         self.embedding = nn.Embedding(vocab_size - first_word_id, embedding_dim, padding_idx=0)
-        width = encoder_width(encoder) + embedding_dim
+        width = self.width + embedding_dim
         self.head = build_head(head, width, head_dim, num_classes, head_dropout)
         use_fast_dropout(self.head)
 

@@ -74,6 +74,18 @@ def mask_text(text: str) -> str:
     return _NUMBER.sub(_mask_number, text)
 
 
+def count_marks(text: str) -> tuple[int, int, int, int]:
+    """How many e-mail addresses, links, handles and masked handles (`@user`) a text holds."""
+    emails = links = 0
+    if "@" in text:
+        text, emails = _EMAIL.subn(EMAIL, text)
+    if "." in text or ":" in text:
+        text, links = _LINK.subn(LINK, text)
+    handles = _HANDLE.findall(text) if "@" in text else []
+    masked = sum(handle.lower() == USER for handle in handles)
+    return emails, links, len(handles) - masked, masked
+
+
 def _mask_number(found: re.Match[str]) -> str:
     written = found.group()
     digits = sum(character.isdigit() for character in written)

@@ -76,6 +76,41 @@ def test_leak_free_cleans_every_split_counts_and_keeps_rows() -> None:
     assert doubled.startswith("3 of 5 test texts stand in train or validation too")
 
 
+def test_every_dataset_can_be_cut_and_spelt_alike() -> None:
+    corpus = load(max_words=1, normalise="urdu")
+    assert corpus.splits["train"].texts == ["one", "two", "three"]
+    assert corpus.splits["validation"].texts == ["four", "\u200b"]
+    assert corpus.splits["test"].texts == ["two", "five", "one", "four", "six"]
+    assert corpus.provenance["cleaning"] == {
+        "clean": "as_distributed",
+        "normalise": "urdu",
+        "max_words": 1,
+        "rows_changed": {"train": 1, "validation": 0, "test": 3},
+        "texts_emptied": {"train": 0, "validation": 0, "test": 0},
+        "rows_cut": {"train": 1, "validation": 0, "test": 1},
+        "test_duplicates": 3,
+    }
+
+
+def test_words_are_counted_as_the_text_then_is() -> None:
+    # U+FE0F between two spaces is a word until it is removed.
+    assert load(max_words=2).splits["train"].texts[0] == "one \ufe0f"
+    assert load(max_words=2, clean="leak_free").splits["train"].texts[0] == "one heart"
+
+
+def test_a_text_of_marks_only_is_told() -> None:
+    import dataclasses
+
+    from emoji_pred.data.prepare import Cleaning, clean_corpus
+
+    corpus = load()
+    train = dataclasses.replace(corpus.splits["train"], texts=["\u064e\u0640", "b", "c"])
+    cleaned = clean_corpus(
+        dataclasses.replace(corpus, splits={**corpus.splits, "train": train}), Cleaning(normalise="urdu")
+    )
+    assert "1 text(s) held nothing but invisible characters and marks" in cleaned.warnings[-1]
+
+
 def test_a_few_duplicates_are_counted_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emoji_pred.data.prepare.NOTABLE_DUPLICATES", 0.6)
     corpus = load()
@@ -108,6 +143,10 @@ def test_test_duplicates_go_and_the_others_keep_their_ids(clean: str) -> None:
         ({"_target_": "emoji_pred.data.toy.load_x"}, ["does not exist"]),
         ({"_target_": None}, ["not allowed"]),
         ({"_target_": "emoji_pred.data.toy.load_foreign"}, ["not allowed", "does not define it"]),
+        ({"normalise": "urd"}, ["data.normalise=urd", "urdu"]),
+        ({"max_words": 0}, ["data.max_words=0", "greater than or equal to 1"]),
+        ({"max_words": 2.5}, ["data.max_words=2.5", "integer"]),
+        ({"max_words": "all"}, ["data.max_words='all'", "integer"]),
         ({"drop_test_duplicates": "maybe"}, ["drop_test_duplicates"]),
     ],
 )

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 
+from emoji_pred.data.prepare import load_corpus
 from emoji_pred.data.splits import rows_shared_with, stratified_split, stratified_split_by_text
+from emoji_pred.errors import UserError
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
@@ -43,6 +48,39 @@ def test_several_labels_a_row_and_rows_without_any() -> None:
         assert np.abs(held.sum(axis=0) - share * labels.sum(axis=0)).max() <= 3
         empty = (labels.sum(axis=1) == 0).sum()
         assert (held.sum(axis=1) == 0).sum() == pytest.approx(share * empty, abs=1)
+
+
+def test_many_labels_are_balanced_as_by_the_library(shared_data_dir: Path) -> None:
+    """The tweets and reviews of EmoThreat, a tenth of them, beside iterative-stratification's own split."""
+    stratifiers = pytest.importorskip("iterstrat.ml_stratifiers")
+    conf = Path(__file__).resolve().parents[2] / "conf" / "data" / "emothreat_public.yaml"
+    try:
+        corpus = load_corpus(yaml.safe_load(conf.read_text(encoding="utf-8")), shared_data_dir)
+    except UserError as error:
+        pytest.skip(f"EmoThreat is not in EMOJI_PRED_DATA: {error}")
+    rows = [corpus.splits[split] for split in ("train", "validation")]
+    texts, labels = rows[0].texts + rows[1].texts, np.concatenate([part.labels for part in rows])
+    wanted, size = labels.sum(axis=0) / 10, len(texts) / 10
+
+    def furthest(part: np.ndarray) -> float:
+        return float(np.abs(labels[part].sum(axis=0) - wanted).max())
+
+    for seed in range(3):
+        by_row, by_text = (
+            split(*arguments, {"train": 0.9, "validation": 0.1}, seed)["validation"]
+            for split, *arguments in (
+                (stratified_split, labels),
+                (stratified_split_by_text, texts, labels),
+            )
+        )
+        library = stratifiers.MultilabelStratifiedShuffleSplit(n_splits=1, test_size=0.1, random_state=seed)
+        (_, theirs), *_ = library.split(texts, labels)
+        drawn = np.random.default_rng(seed).permutation(len(texts))[: round(size)]
+        # A class cannot be nearer to its tenth than by half a row; chance alone is some ten rows off. Copies
+        # of a text go together, which may cost a row.
+        assert furthest(theirs) < 1 and furthest(by_row) < 1 and furthest(by_text) < 2 < 5 < furthest(drawn)
+        for part in (by_row, by_text):  # classes are balanced first, and the number of rows less closely
+            assert abs(len(part) - size) < 0.05 * size
 
 
 # --- by texts

@@ -326,14 +326,40 @@ def test_a_json_array_is_not_json_lines() -> None:
     assert "JSON array" in error_of("data.json")
 
 
-def test_a_class_that_training_never_sees_is_named() -> None:
+def test_a_class_that_training_never_sees_is_a_warning() -> None:
     write_csv(ROWS)
     write_csv([("v", "❤"), ("w", "🔥")], "other.csv")
     write_csv([("v", "❤"), ("w", "😂")], "fine.csv")
     for files in ({"validation": "other.csv"}, {"validation": "fine.csv", "test": "other.csv"}):
-        message = error_of("train.csv", **files)
-        assert "other.csv, row 2 (line 3)" in message and "'🔥'" in message
-        assert f"only in {list(files)[-1]}" in message
+        corpus = load("train.csv", **files)
+        assert corpus.label_names == ("❤", "🔥", "😂") and not corpus.class_counts("train")[1]
+        (warning,) = [line for line in corpus.warnings if "no training row" in line]
+        assert warning.startswith("1 class(es)") and "🔥" in warning
+        assert "1 label(s) of validation and test" in warning
+
+
+def test_a_workbook_of_one_or_several_labels() -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in [
+        ("text", "label", "joy", "anger"),
+        *((t, label, 1, n % 2 == 0) for n, (t, label) in enumerate(ROWS)),
+    ]:
+        book.active.append(row)
+    notes = book.create_sheet("notes")
+    notes.append(("text", "label", "joy"))
+    notes.append(("a", "x", "yes"))
+    book.save("train.xlsx")
+    one = load("train.xlsx")
+    write_csv(ROWS)
+    same = load("train.csv")
+    for split, rows in same.splits.items():
+        assert one.splits[split].texts == rows.texts
+        assert one.splits[split].labels.tolist() == rows.labels.tolist()
+    several = load("train.xlsx", label_columns=["joy", "anger"])
+    assert sum(several.class_counts(split) for split in several.splits).tolist() == [40, 20]
+    message = error_of("train.xlsx", label_columns=["joy"], sheet="notes")
+    assert "train.xlsx, row 1 (line 2): column 'joy' holds 'yes'; a label column holds 0 or 1" in message
 
 
 def test_a_label_outside_the_mapping_is_named() -> None:

@@ -1,0 +1,273 @@
+"""Leaks: none in clean datasets of many sorts, each in one where it was put; the remedies; real data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from controls import Fault, control
+
+from emoji_pred.audit.characters import Characters
+from emoji_pred.audit.features import is_word, measures, tokens_of
+from emoji_pred.audit.findings import Finding
+from emoji_pred.audit.leaks import Features, confirmed_rules, cut_that_hides, leak_findings, telling_words
+from emoji_pred.audit.remedies import Remedies
+from emoji_pred.audit.rules import best_ranges, bin_edges, measure_rules
+from emoji_pred.audit.surface_model import surface_findings, surface_scores
+from emoji_pred.data.corpus import Corpus
+from emoji_pred.data.prepare import clean_corpus, load_corpus
+from emoji_pred.data.sample import load_sample
+
+OPTIONS = {"clean": "as_distributed", "max_words": None, "neutral": True}
+
+
+def faults(corpus: Corpus) -> dict[str, Finding]:
+    """The leaks and flaws among features, by name."""
+    features = Features.of(corpus)
+    rules, _ = confirmed_rules(corpus, features)
+    remedies = Remedies(OPTIONS)
+    found = leak_findings(corpus, rules, remedies) + surface_findings(
+        surface_scores(corpus, features), remedies
+    )
+    return {finding.name: finding for finding in found if finding.status != "note"}
+
+
+def cut(corpus: Corpus, words: int) -> Corpus:
+    """Every text cut to its first words, as `data.max_words` does."""
+    splits = {
+        name: replace(split, texts=[" ".join(text.split()[:words]) for text in split.texts])
+        for name, split in corpus.splits.items()
+    }
+    return replace(corpus, splits=splits)
+
+
+# --- clean datasets
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "alphabet", "task", "imbalance"),
+    [
+        *[(200, 2, "latin", "multiclass", 0.0), (200, 20, "cyrillic", "multilabel", 2.0)],
+        *[(800, 5, "urdu", "multiclass", 1.0), (800, 20, "cyrillic", "multilabel", 2.0)],
+        *[(2500, 2, "latin", "multilabel", 1.0), (2500, 20, "urdu", "multiclass", 2.0)],
+        *[(2500, 5, "cyrillic", "multiclass", 0.0), (2500, 8, "urdu", "multilabel", 0.0)],
+    ],
+)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_clean_dataset_raises_no_leak(
+    seed: int, rows: int, classes: int, alphabet: str, task: str, imbalance: float
+) -> None:
+    assert faults(control(seed, rows, classes, alphabet, task, imbalance)) == {}
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+@pytest.mark.parametrize("language", ["en", "ru", "ur", "all"])
+def test_the_bundled_sample_raises_no_leak(language: Any, task: Any) -> None:
+    for seed in (7, 8):
+        assert faults(load_sample(data_dir=Path(), language=language, task=task, rows=1200, seed=seed)) == {}
+
+
+def test_a_word_that_tells_everything_is_content() -> None:
+    corpus = control(3, cue=1.0)  # the first class has one word, in all of its rows and in no other
+    features = Features.of(corpus)
+    rules, _ = confirmed_rules(corpus, features)
+    words = telling_words(corpus, rules)
+    on = words[0]["splits"]["test"]
+    assert on["precision"] == on["recall"] == 1.0
+    assert faults(corpus) == {}
+
+
+# --- what was put in
+
+
+def only(label: int, share: float, change: Callable[[str], str]) -> Fault:
+    return lambda text, held, rng: change(text) if held == label and rng.random() < share else text
+
+
+def one_length(text: str, held: int, rng: np.random.Generator) -> str:
+    """Texts of the first class have 12 words, others anything."""
+    return " ".join((text + " ok" * 30).split()[: 12 if held == 0 else int(rng.integers(4, 30))])
+
+
+PUT_IN: dict[str, tuple[Fault, str]] = {
+    "residue": (only(1, 0.8, lambda text: text + " \ufe0f"), "invisible U+FE0F"),
+    "in a few rows": (only(1, 0.15, lambda text: text + "\u200b"), "invisible U+200B"),
+    "zero-width joiner": (only(0, 0.9, lambda text: text[:3] + "\u2060" + text[3:]), "invisible U+2060"),
+    "trailing space": (only(2, 0.7, lambda text: text + " "), "blank U+0020"),
+    "no-break space": (only(2, 0.7, lambda text: text.replace(" ", "\u00a0", 1)), "blank U+00A0"),
+    "length": (only(1, 1.0, lambda text: text + " " + " ".join(["od"] * 60)), "length class 1"),
+    "one exact length": (one_length, "length class 0"),
+    "sign": (only(1, 0.9, lambda text: text + " §"), "sign class 1"),
+    "sign is missing": (lambda text, held, rng: text if held == 0 else text + ";", "sign class 0"),
+    "token": (only(1, 0.9, lambda text: f"<id_{hash(text) % 7}> src=2 {text}"), "token class 1"),
+    "digits": (only(0, 0.95, lambda text: text + f" {len(text) * 7919 % 90000 + 10000}"), "surface class 0"),
+    "upper case": (only(1, 0.95, str.upper), "surface class 1"),
+    "line breaks": (only(1, 0.95, lambda text: text.replace(" ", "\n", 2)), "length class 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUT_IN)
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_what_was_put_in_is_found(name: str, task: str) -> None:
+    fault, expected = PUT_IN[name]
+    found = faults(control(5, rows=2000, classes=3, task=task, imbalance=0.5, fault=fault))
+    assert expected in found, found.keys()
+    assert found[expected].status == "leak"
+
+
+def test_hidden_characters_are_mended_by_cleaning() -> None:
+    corpus = control(5, rows=2000, classes=3, fault=PUT_IN["residue"][0])
+    finding = faults(corpus)["invisible U+FE0F"]
+    assert finding.labels == ("class 1",) and "U+FE0F VARIATION SELECTOR-16" in finding.line
+    assert [one.option for one in finding.remedies] == ["data.clean=leak_free"]
+    assert faults(clean_corpus(corpus, "leak_free")) == {}
+
+
+def test_lengths_are_mended_by_the_cut_that_is_named() -> None:
+    corpus = control(5, rows=2000, classes=3, fault=PUT_IN["length"][0])
+    finding = faults(corpus)["length class 1"]
+    (remedy,) = finding.remedies
+    words = int(remedy.option.removeprefix("data.max_words="))
+    assert words == cut_that_hides(corpus, 1)
+    assert not [name for name in faults(cut(corpus, words)) if name.startswith("length")]
+
+
+def test_a_sorted_file_is_a_flaw() -> None:
+    corpus = control(2, rows=2000, classes=3)
+    splits = {
+        name: split.take(np.argsort(split.labels, kind="stable")) for name, split in corpus.splits.items()
+    }
+    found = faults(replace(corpus, splits=splits))
+    assert {finding.status for finding in found.values()} == {"flaw"}
+    assert "position class 0" in found
+
+
+def test_a_leak_of_the_training_rows_alone_is_not_confirmed() -> None:
+    fault = PUT_IN["residue"][0]
+    corpus, clean = (control(5, rows=2000, classes=3, fault=one) for one in (fault, None))
+    assert faults(replace(corpus, splits={**clean.splits, "train": corpus.splits["train"]})) == {}
+
+
+def test_a_leak_in_one_of_two_held_out_splits_is_found() -> None:
+    corpus, clean = (control(5, rows=2000, classes=3, fault=one) for one in (PUT_IN["residue"][0], None))
+    mixed = replace(corpus, splits={**corpus.splits, "validation": clean.splits["validation"]})
+    assert "invisible U+FE0F" in faults(mixed)
+
+
+def test_without_a_test_split_validation_confirms() -> None:
+    corpus = control(5, rows=2000, classes=3, fault=PUT_IN["residue"][0], test=False)
+    assert "validation" in faults(corpus)["invisible U+FE0F"].line
+
+
+# --- parts
+
+
+@pytest.mark.parametrize(
+    "token", ["pizza", "#pizza", "don't", "ہے۔", "می\u200cشود", "🍕", "❤\ufe0f!", "(well)"]
+)
+def test_words_hashtags_and_emoji_are_content(token: str) -> None:
+    assert is_word(token)
+
+
+@pytest.mark.parametrize("token", ["...", "/>", "<id_1>", "12", "src=a", "a_b", "@user", "19:30"])
+def test_other_tokens_are_not(token: str) -> None:
+    assert not is_word(token)
+
+
+def test_no_handle_and_no_address_is_a_token() -> None:
+    found = tokens_of("Hi @jane_doe, mail jane@example.org or see https://example.org/jane \ufe0f")
+    assert "@user," in found and not any("jane" in token for token in found) and "" not in found
+
+
+def test_measures_by_hand() -> None:
+    texts = ["@user Hi  you! https://a.org/1 #x", "سلام", ""]
+    found = measures(texts, Characters.of(texts))
+    row = dict(zip(found.names, found.values[0].tolist(), strict=True))
+    expected = {
+        "words": 5,
+        "links": 1,
+        "handles": 1,
+        "hashtags": 1,
+        "double blanks": 1,
+        "upper-case letters": 1,
+    }
+    assert {name: row[name] for name in expected} == expected
+    second = dict(zip(found.names, found.values[1].tolist(), strict=True))
+    assert second["share of Arabic letters"] == 1.0 and second["share of Latin letters"] == 0.0
+    assert not np.isnan(found.values).any()
+
+
+def test_the_best_range_is_that_of_all_ranges() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.integers(0, 12, size=300).astype(np.float32)
+    hot = ((values >= 4) & (values <= 7) & (rng.random(300) < 0.8)).astype(np.float32)[:, None]
+    from sklearn.metrics import matthews_corrcoef
+
+    ranges = [(low, high) for low in range(12) for high in range(low, 12)]
+    by_hand = max(
+        ranges, key=lambda ends: matthews_corrcoef(hot[:, 0], (values >= ends[0]) & (values <= ends[1]))
+    )
+    low, high, _ = best_ranges(values, bin_edges(values), hot)
+    assert (int(low[0]), int(high[0])) == by_hand == (4, 7)
+
+
+def test_the_ends_of_a_range_are_exact_although_values_are_many() -> None:
+    from emoji_pred.audit.features import Measures
+
+    values = np.arange(5000, dtype=np.float32)[:, None]
+    hot = (values >= 4321).astype(np.float32)
+    (rule,) = measure_rules(Measures(["words"], ["length"], values), hot)
+    assert rule.words() == "words at least 4321"
+
+
+def test_the_surface_classifier_is_sure_of_its_score() -> None:
+    corpus = control(5, rows=2000, classes=3, fault=PUT_IN["residue"][0])
+    scores = surface_scores(corpus, Features.of(corpus))
+    assert scores is not None
+    on = scores["splits"]["test"]
+    assert on["interval"][0] < on["explained"] < on["interval"][1]
+    shares = corpus.class_counts("test") / len(corpus.splits["test"])
+    assert on["majority_accuracy"] == pytest.approx(shares[corpus.class_counts("train").argmax()], abs=1e-4)
+    assert on["accuracy"] > on["majority_accuracy"] + on["accuracy_error"]
+    assert scores["most_important"][0].startswith("U+FE0F")
+
+
+# --- real data
+
+
+@pytest.fixture(scope="module")
+def tweeteval(compose: Callable[..., dict[str, Any]], shared_data_dir: Path) -> Corpus:
+    """A fifth of the rows, so that it is quick."""
+    corpus = load_corpus(compose("data=tweeteval")["data"], shared_data_dir)
+    splits = {name: split.take(np.arange(0, len(split), 5)) for name, split in corpus.splits.items()}
+    return replace(corpus, splits=splits)
+
+
+def test_tweeteval_leaks_heart_and_sun_until_it_is_cleaned(tweeteval: Corpus) -> None:
+    found = faults(tweeteval)
+    assert set(found) == {"invisible U+FE0F", "surface classifier"}
+    finding = found["invisible U+FE0F"]
+    assert set(finding.labels) == {"❤", "☀"}
+    heart = next(rule for rule in finding.evidence["rules"] if rule["label"] == "❤")["splits"]["test"]
+    assert heart["precision"] == pytest.approx(0.88, abs=0.01)  # as published for all rows
+    assert heart["recall"] == pytest.approx(0.85, abs=0.01)
+    assert [one.option for one in finding.remedies] == ["data.clean=leak_free"]
+    assert faults(clean_corpus(tweeteval, "leak_free")) == {}
+
+
+def test_emothreat_tells_neutral_by_length(
+    compose: Callable[..., dict[str, Any]], shared_data_dir: Path
+) -> None:
+    if not (Path(__file__).resolve().parents[2] / "conf" / "data" / "emothreat_public.yaml").is_file():
+        pytest.skip("data=emothreat_public does not exist here")
+    corpus = load_corpus(compose("data=emothreat_public")["data"], shared_data_dir)
+    finding = faults(corpus)["length neutral"]
+    on = finding.evidence["rules"][0]["splits"]["test"]
+    assert on["precision"] > 0.98 and on["recall"] > 0.98
+    words = cut_that_hides(corpus, corpus.label_names.index("neutral"))
+    assert words is not None
+    assert "length neutral" not in faults(cut(corpus, words))

@@ -1,0 +1,218 @@
+"""Class counts and shift, co-occurrence, conflicts, duplicates, labels: by hand and against SciPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from controls import control
+from scipy.stats import chi2_contingency
+
+from emoji_pred.audit import classes, conflicts, duplicates, label_names
+from emoji_pred.audit.duplicates import similarity
+from emoji_pred.audit.remedies import Remedies
+from emoji_pred.data.corpus import Corpus, Split
+
+NAMES = ("😂", "❤", "🔥")
+
+
+def corpus_of(rows: dict[str, list[tuple[str, Any]]], names: tuple[str, ...] = NAMES) -> Corpus:
+    """Splits of (text, label); a label that is a tuple holds several."""
+    several = isinstance(next(iter(rows.values()))[0][1], tuple)
+    splits = {}
+    for name, pairs in rows.items():
+        if several:
+            labels = np.zeros((len(pairs), len(names)), dtype=np.uint8)
+            for row, (_, held) in enumerate(pairs):
+                labels[row, list(held)] = 1
+        else:
+            labels = np.array([label for _, label in pairs], dtype=np.int64)
+        splits[name] = Split(
+            [text for text, _ in pairs], labels, [f"{name}/{row}" for row in range(len(pairs))]
+        )
+    return Corpus("hand", "multilabel" if several else "multiclass", names, splits)
+
+
+def plain(items: Any, _: str) -> Any:
+    return items
+
+
+# --- classes
+
+
+def test_shift_is_pearsons_test_and_cohens_w() -> None:
+    corpus = control(0, rows=1000, classes=4)
+    table = np.stack([corpus.class_counts("train"), corpus.class_counts("test")])
+    expected = chi2_contingency(table, correction=False)
+    found = classes.shifts(corpus)["test"]
+    assert found["chi_square"] == pytest.approx(expected.statistic, abs=0.005)
+    assert found["p"] == pytest.approx(expected.pvalue)
+    assert found["degrees_of_freedom"] == expected.dof
+    assert found["cohens_w"] == pytest.approx(np.sqrt(expected.statistic / table.sum()), abs=1e-4)
+
+
+def test_a_shift_that_matters_is_told_and_one_that_does_not_is_not() -> None:
+    same = {"train": [("a", 0)] * 50 + [("b", 1)] * 50, "validation": [("a", 0)] * 50 + [("b", 1)] * 50}
+    moved = {**same, "validation": [("a", 0)] * 90 + [("b", 1)] * 10}
+    for rows, told in ((same, False), (moved, True)):
+        corpus = corpus_of(rows)
+        found = classes.class_findings(corpus, classes.class_counts(corpus), classes.shifts(corpus))
+        assert any(finding.name == "shift validation" for finding in found) is told
+
+
+def test_classes_without_rows_and_rows_without_labels_are_told() -> None:
+    corpus = corpus_of({"train": [("a", (0,)), ("b", ()), ("c", (0, 1))], "validation": [("d", (0,))]})
+    figures = classes.class_counts(corpus)
+    assert figures["labels_a_row"]["train"] == {"0": 1, "1": 1, "2": 1}
+    names = {f.name: f for f in classes.class_findings(corpus, figures, classes.shifts(corpus))}
+    assert names["absent train"].labels == ("🔥",) and names["absent validation"].labels == ("❤", "🔥")
+    assert "1 in train" in names["no label"].line
+
+
+def test_labels_together_on_rows_and_on_texts() -> None:
+    several = corpus_of({"train": [("a", (0, 1)), ("b", (0, 1)), ("c", (2,))], "validation": [("d", (0, 2))]})
+    found = classes.together(several)
+    assert found["on"] == "row" and found["different_pairs"] == 2
+    assert found["pairs"][0] == {"labels": ["😂", "❤"], "both": 2, "phi": pytest.approx(0.577, abs=1e-3)}
+    one = corpus_of({"train": [("a", 0), ("a", 1), ("b", 2)], "validation": [("a", 1)]})
+    assert [(pair["labels"], pair["both"]) for pair in classes.together(one)["pairs"]] == [(["😂", "❤"], 1)]
+
+
+# --- conflicts
+
+
+def test_conflicts_and_the_best_reachable_by_hand() -> None:
+    rows = {"train": [("a", 0), ("a", 0), ("A", 1), ("b", 1)], "validation": [("a", 2), ("c", 0)]}
+    found = conflicts.conflicts(corpus_of(rows))
+    # "a" has 0, 0 and 2 over all: one of six rows is lost; folded, 0, 0, 1 and 2: two.
+    assert found["exact"]["all"] == {"texts": 1, "rows": 3, "best": round(5 / 6, 5)}
+    assert found["normalised"]["all"] == {"texts": 1, "rows": 4, "best": round(4 / 6, 5)}
+    assert found["exact"]["train"] == {"texts": 0, "rows": 0, "best": 1.0}
+    assert found["normalised"]["train"]["best"] == 0.75
+
+
+def test_of_several_labels_the_whole_set_must_be_met() -> None:
+    rows = {"train": [("a", (0, 1)), ("a", (1, 0)), ("a", (0,)), ("b", ())], "validation": [("c", (2,))]}
+    found = conflicts.conflicts(corpus_of(rows))
+    assert found["exact"]["train"] == {"texts": 1, "rows": 3, "best": 0.75}
+
+
+# --- duplicates
+
+
+def test_exact_duplicates_by_hand() -> None:
+    rows = {
+        "train": [("a b", 0), ("a b", 1), ("A b", 0), ("z", 1)],
+        "validation": [("a b", 0), ("q", 1)],
+        "test": [("q", 0), ("Q\ufe0f", 0), ("new", 1)],
+    }
+    found = duplicates.duplicates(corpus_of(rows), plain)
+    assert found["exact"] == {
+        "inside": {"train": 1, "validation": 0, "test": 0},
+        "across": {"validation": 1, "test": 1},
+        "most_copies": 3,
+    }
+    assert found["normalised"]["inside"] == {"train": 2, "validation": 0, "test": 1}
+    assert found["normalised"]["across"] == {"validation": 1, "test": 2}
+
+
+def test_near_duplicates_are_those_of_all_pairs() -> None:
+    pytest.importorskip("rensa")
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("abcdefgh "), size=60)) for _ in range(120)]
+    near = [text[:-2] + "zz" for text in texts[:20]]  # the last shingles differ: similarity some 0.9
+    far = [text[:30] + text[:30][::-1] for text in texts[20:40]]
+    rows = {
+        "train": [(text, 0) for text in texts],
+        "test": [(t, 0) for t in near + far],
+        "validation": [("x", 1)],
+    }
+    rows = {name: rows[name] for name in ("train", "validation", "test")}
+    keys = [text.lower().strip() for text in texts]
+    by_hand = sum(
+        max(similarity(" ".join(t.split()), " ".join(k.split())) for k in keys) >= 0.8 for t in near + far
+    )
+    found = duplicates.duplicates(corpus_of(rows), plain)["near"]
+    assert found["across"]["test"] == by_hand == 20
+    assert found["inside"]["train"] == 0
+
+
+def test_similarity_by_hand() -> None:
+    assert similarity("abcdef", "abcdef") == 1.0
+    assert similarity("abcdef", "abcdeg") == pytest.approx(1 / 3)  # abcde; bcdef, bcdeg
+    assert similarity("abc", "abd") == 0.0
+
+
+def test_many_copies_of_one_template_take_no_time_that_grows_with_their_square() -> None:
+    pytest.importorskip("rensa")
+    rows = [(f"thank you for your message, we will answer it soon, number {n}", 0) for n in range(4000)]
+    found = duplicates.duplicates(corpus_of({"train": rows, "validation": [("other", 1)]}), plain)
+    assert found["near"]["inside"]["train"] > 3500
+
+
+def test_without_the_package_near_duplicates_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "rensa", None)
+    corpus = control(0, rows=100)
+    found = duplicates.duplicates(corpus, plain)
+    assert "emoji_pred[audit]" in found["near"]["missing"]
+    assert duplicates.duplicate_findings(corpus, found, Remedies({})) == []
+
+
+def test_shared_texts_are_a_leak_from_one_in_a_hundred_on() -> None:
+    for shared, status in ((1, "note"), (5, "leak")):
+        train = [(f"text {n}", 0) for n in range(300)]
+        test = [(f"text {n}" if n < shared else f"other {n}", 1) for n in range(200)]
+        corpus = corpus_of({"train": train, "validation": [("v", 0)], "test": test})
+        data = {"split": "by_row", "drop_test_duplicates": False}
+        found = duplicates.duplicate_findings(corpus, duplicates.duplicates(corpus, plain), Remedies(data))
+        (finding,) = [one for one in found if one.name == "shared texts test"]
+        assert finding.status == status and f"{shared} test row" in finding.line
+        assert [one.option for one in finding.remedies] == [
+            "data.split=by_text",
+            "data.drop_test_duplicates=true",
+        ]
+
+
+# --- labels
+
+
+def test_parts_of_emoji_are_no_labels_of_their_own() -> None:
+    whole = ("❤", "❤\ufe0f", "👍🏽", "🇵🇰", "👨\u200d👩\u200d👧", "anger", "1", "👍")
+    assert [label_names.part_of_emoji(label) for label in whole] == [None] * len(whole)
+    parts = {
+        "🏽": "skin tone",
+        "🇵": "half of a flag",
+        "\ufe0f": "invisible character",
+        "\u200d": "invisible character",
+    }
+    assert {label: label_names.part_of_emoji(label) for label in parts} == parts
+    assert label_names.part_of_emoji("♂\ufe0f") == "sign that joins others"
+
+
+def test_a_skin_tone_class_is_a_flaw_that_whole_emoji_mend() -> None:
+    train = [("ok", 0), ("ok", 1), ("well", 0), ("yes", 1)]
+    corpus = corpus_of({"train": train, "validation": [("no", 0)]}, ("👍", "🏽"))
+    parts = label_names.label_parts(corpus)
+    assert parts[0]["rows"] == 2 and parts[0]["rows_with_other_labels"] == 1
+    (finding,) = label_names.label_findings(corpus, parts, Remedies({"units": "codepoint"}))
+    assert finding.status == "flaw" and "U+1F3FD" in finding.line
+    assert [one.option for one in finding.remedies] == ["data.units=grapheme"]
+
+
+def test_labels_that_look_the_same_are_told() -> None:
+    corpus = corpus_of({"train": [("a", 0), ("b", 1)], "validation": [("c", 0)]}, ("❤", "❤\ufe0f"))
+    (finding,) = label_names.label_findings(corpus, [], Remedies({}))
+    assert finding.name == "labels alike" and "U+FE0F" in finding.line
+
+
+def test_an_emoji_left_in_its_own_texts_is_a_leak_and_a_word_is_content() -> None:
+    def rows(sign: str, size: int) -> list[tuple[str, int]]:
+        return [(f"text {n} {sign if n % 3 == 0 else ''}", 0) for n in range(size)] + [
+            (f"other {n}", 1) for n in range(size)
+        ]
+
+    for names, told in ((("🍕", "x"), True), (("pizza", "x"), False)):
+        corpus = corpus_of({"train": rows(names[0], 90), "validation": rows(names[0], 60)}, names)
+        found = label_names.label_findings(corpus, [], Remedies({}))
+        assert [finding.status for finding in found] == (["leak"] if told else [])

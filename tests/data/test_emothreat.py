@@ -1,0 +1,332 @@
+"""EmoThreat: invented files of the same form; the real public files where there are any."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openpyxl
+import pytest
+import yaml
+
+from emoji_pred.data.corpus import Corpus
+from emoji_pred.data.emothreat import PAPER_COUNTS, load_emothreat, load_emothreat_public
+from emoji_pred.data.emothreat_rows import EMOTIONS, LABELS, folded
+from emoji_pred.data.prepare import load_corpus
+from emoji_pred.data.sources import git_blob_id
+from emoji_pred.errors import UserError
+from emoji_pred.text import duplicate_key
+from emoji_pred.urdu import normalise_urdu
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "data"
+TWEETS, OFFICIAL = "ashraf/tweets", "mirror/emothreat"
+URDU_HEADER = ["Sentences", "غصہ", "نفرت", "خوف", "اداسی", "حیرت", "خوشی"]
+
+
+def hot(*names: str, of: tuple[str, ...] = EMOTIONS) -> list[int]:
+    return [int(label in names) for label in of]
+
+
+# 60 tweets, ten of each emotion, and some that stand twice.
+SIMPLE = [(f"ٹویٹ نمبر {n} ہے", hot(EMOTIONS[n % 6])) for n in range(60)]
+TRAIN_TWEETS = [*SIMPLE[:50], ("دو بار  لکھا", hot("anger")), ("آزمائش دو بار", hot("fear")), ("بغیر", hot())]
+TEST_TWEETS = [*SIMPLE[50:], ("دو بار لکھا ", hot("disgust", "fear")), ("آزمائش دو بار", hot("anger"))]
+REVIEWS = [f"فلم کا جائزہ\n\nنمبر {n}" for n in range(20)]  # blank lines inside quoted cells
+# Eight tweets, one of them with other white space and one with two labels, and the reviews.
+TEST = [*(text for text, _ in SIMPLE[:6]), " ٹویٹ  نمبر 6 ہے", "آزمائش دو بار", *REVIEWS]
+
+
+def table(header: list[str], rows: list[list[Any]], mark: str = "\ufeff") -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows([header, *rows])
+    return (mark + text.getvalue()).encode()
+
+
+def tweets(rows: list[tuple[str, list[int]]]) -> bytes:
+    return table(URDU_HEADER, [[text, *labels] for text, labels in rows])
+
+
+def official_rows(count: int = 40) -> list[list[Any]]:
+    """Rows of the official training file: labels first, the sentence last."""
+    tweets_of = [[*hot(LABELS[n % 6], of=LABELS), f"رسمی جملہ {n}"] for n in range(count)]
+    return [*tweets_of, *([*hot("neutral", of=LABELS), f"فلم {n}"] for n in range(count // 2))]
+
+
+def write(data_dir: Path, **changes: bytes) -> dict[str, Any]:
+    """Write the public files, and return the pins that verify them."""
+    contents = {
+        "train_ds_final": tweets(TRAIN_TWEETS),
+        "test_ds_final": tweets(TEST_TWEETS),
+        "testing_data": table(["Sentences"], [[text] for text in TEST], mark=""),
+        "training_data": table([*LABELS, "Sentences"], official_rows(), mark=""),
+        **changes,
+    }
+    pins: dict[str, dict[str, str]] = {TWEETS: {}, OFFICIAL: {}}
+    for name, content in contents.items():
+        repository, folder = (TWEETS, "dataset/") if name.endswith("final") else (OFFICIAL, "")
+        path = data_dir / repository / f"{folder}{name}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        pins[repository][f"{folder}{name}.csv"] = git_blob_id(content)
+    return {
+        part: {"repository": repository, "commit": "c" * 40, "files": pins[repository]}
+        for part, repository in (("tweets", TWEETS), ("official", OFFICIAL))
+    }
+
+
+def labels_of(corpus: Corpus, split: str) -> dict[str, set[str]]:
+    rows = corpus.splits[split]
+    return {
+        text: {name for name, one in zip(corpus.label_names, labels, strict=True) if one}
+        for text, labels in zip(rows.texts, rows.labels.tolist(), strict=True)
+    }
+
+
+# --- the test labels, recovered
+
+
+def test_test_labels_are_those_of_the_same_tweet_and_the_rest_is_neutral(tmp_path: Path) -> None:
+    corpus = load_emothreat(data_dir=tmp_path, source=write(tmp_path))
+    assert corpus.label_names == LABELS and corpus.task == "multilabel"
+    test = corpus.splits["test"]
+    assert test.texts == TEST and test.row_ids == [f"test/{place}" for place in range(len(TEST))]
+    found = labels_of(corpus, "test")
+    assert [found[text] for text in TEST[:6]] == [{emotion} for emotion in EMOTIONS]
+    assert found[" ٹویٹ  نمبر 6 ہے"] == {"anger"}  # white space folded
+    assert found["آزمائش دو بار"] == {"anger"}  # the last of its rows
+    assert all(found[text] == {"neutral"} for text in REVIEWS)
+    recovered = corpus.provenance["recovered_test"]
+    assert (recovered["found_among_tweets"], recovered["neutral_reviews"], recovered["dropped"]) == (8, 20, 0)
+    assert recovered["labels"] == {**dict.fromkeys(EMOTIONS, 1), "anger": 3, "neutral": 20}
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "in_test", "in_train"),
+    [
+        ("last", {"anger"}, {"disgust", "fear"}),
+        ("first", {"fear"}, {"anger"}),
+        ("union", {"anger", "fear"}, {"anger", "disgust", "fear"}),
+        ("drop", None, None),
+    ],
+)
+def test_sentences_with_different_labels(
+    tmp_path: Path, conflicts: Any, in_test: set[str] | None, in_train: set[str] | None
+) -> None:
+    corpus = load_emothreat_public(data_dir=tmp_path, source=write(tmp_path), conflicts=conflicts)
+    assert labels_of(corpus, "test").get("آزمائش دو بار") == in_test
+    trained = {folded(text): held for split in ("train", "validation")
+               for text, held in labels_of(corpus, split).items()}  # fmt: skip
+    assert trained.get("دو بار لکھا") == in_train
+    assert "آزمائش دو بار" not in trained
+    assert corpus.provenance["tweets"] == {
+        "rows": 65,
+        "sentences": 63,
+        "repeated_sentences": 2,
+        "sentences_with_different_labels": 2,
+    }
+    assert corpus.provenance["recovered_test"]["dropped"] == (conflicts == "drop")
+    (warning,) = corpus.warnings
+    assert warning.startswith("2 sentences stand twice with different labels")
+
+
+# --- the public variant
+
+
+def test_the_public_variant_divides_the_reviews_and_keeps_the_test_tweets(tmp_path: Path) -> None:
+    source = write(tmp_path)
+    corpus = load_emothreat_public(data_dir=tmp_path, source=source)
+    texts = {split: set(rows.texts) for split, rows in corpus.splits.items()}
+    assert texts["test"] & set(TEST[:8]) == set(TEST[:8])
+    assert len(texts["test"] & set(REVIEWS)) == 4  # a fifth of 20
+    assert len((texts["train"] | texts["validation"]) & set(REVIEWS)) == 16
+    keys = [{duplicate_key(text) for text in split} for split in texts.values()]
+    assert len(set.union(*keys)) == sum(map(len, keys))  # no text stands on two sides
+    # 63 sentences less the 8 of the test, and 16 reviews.
+    assert len(texts["train"]) + len(texts["validation"]) == 55 + 16
+    assert "not the official split" in corpus.provenance["variant"]
+    assert (
+        corpus.provenance["rows_without_label"]["train"]
+        + corpus.provenance["rows_without_label"]["validation"]
+        == 1
+    )
+    again = load_emothreat_public(data_dir=tmp_path, source=source)
+    other = load_emothreat_public(data_dir=tmp_path, source=source, split_seed=1)
+    assert again.splits["test"].row_ids == corpus.splits["test"].row_ids != other.splits["test"].row_ids
+
+
+@pytest.mark.parametrize("load", [load_emothreat, load_emothreat_public])
+def test_without_the_reviews_the_class_neutral_goes(tmp_path: Path, load: Any) -> None:
+    corpus = load(data_dir=tmp_path, source=write(tmp_path), neutral=False)
+    assert corpus.label_names == EMOTIONS
+    assert corpus.splits["test"].texts == TEST[:8]
+    assert not any("فلم" in text for rows in corpus.splits.values() for text in rows.texts)
+
+
+# --- the official training file
+
+
+def test_the_official_file_keeps_its_rows(tmp_path: Path) -> None:
+    corpus = load_emothreat(data_dir=tmp_path, source=write(tmp_path))
+    assert sum(len(corpus.splits[split]) for split in ("train", "validation")) == 60
+    counts = corpus.class_counts("train") + corpus.class_counts("validation")
+    assert counts.tolist() == [7, 7, 7, 7, 6, 6, 20]
+    assert corpus.provenance["train"]["sentences"] == 60
+
+
+def workbook(path: Path, header: list[str], rows: list[list[Any]]) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in [header, *rows]:
+        sheet.append(row)
+    book.save(path)
+
+
+def test_the_organisers_own_workbook_or_csv_in_any_order(tmp_path: Path) -> None:
+    pinned = load_emothreat(data_dir=tmp_path, source=write(tmp_path))
+    header = ["id", "Sentences", *(label.title() for label in reversed(LABELS))]
+    rows = [[place, row[-1], *reversed(row[:7])] for place, row in enumerate(official_rows())]
+    workbook(tmp_path / "own.xlsx", header, rows)
+    (tmp_path / "own.csv").write_bytes(table(header, rows))
+    for name in ("own.xlsx", "own.csv"):
+        own = load_emothreat(data_dir=tmp_path, source=write(tmp_path), files={"train": name})
+        for split in ("train", "validation", "test"):
+            assert labels_of(own, split) == labels_of(pinned, split)
+        assert own.provenance["sources"]["own_files"]["train"]["file"] == name
+
+
+def test_the_organisers_own_labelled_test(tmp_path: Path) -> None:
+    workbook(tmp_path / "test.xlsx", [*LABELS, "Sentences"], official_rows()[:9])
+    source = write(tmp_path)
+    corpus = load_emothreat(data_dir=tmp_path, source=source, files={"test": "test.xlsx"})
+    assert len(corpus.splits["test"]) == 9 and "recovered_test" not in corpus.provenance
+
+
+def test_a_training_file_that_cannot_be_had_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emoji_pred.data.sources.PUBLIC_ADDRESS", "http://127.0.0.1:9")
+    source = write(tmp_path)
+    (tmp_path / OFFICIAL / "training_data.csv").unlink()
+    with pytest.raises(UserError) as error:
+        load_emothreat(data_dir=tmp_path, source=source)
+    message = str(error.value)
+    assert "\n" not in message
+    for words in ("training_data.csv is missing", "data.files.train", "data=emothreat_public"):
+        assert words in message
+    assert len(load_emothreat_public(data_dir=tmp_path, source=source).splits["test"]) == 12
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (table(["Sentences", "anger", "joy"], [["a", 0, 1]]),
+         ["disgust, fear", "expected Sentences, anger", "found Sentences, anger, joy"]),
+        (table([*LABELS, "Sentences"], [["yes", 0, 0, 0, 0, 0, 1, "a"]]),
+         ["row 1 (line 2)", "'anger'", "'yes'", "0 or 1"]),
+        (table([*LABELS, "Sentences"], [[2, 0, 0, 0, 0, 0, 1, "a"]]), ["row 1", "'2'", "0 or 1"]),
+        (table([*LABELS, "Sentences"], [["", 0, 0, 0, 0, 0, 1, "a"]]), ["row 1", "label is missing"]),
+        (table([*LABELS, "Anger", "Sentences"], [[0] * 8 + ["a"]]), ["'anger' and 'Anger'"]),
+        (table([*LABELS, "Sentences"], [[0] * 7 + ["ہے " * 100_000]]), ["row 1", "300000 characters"]),
+        (table([*LABELS, "Sentences"], [[0] * 7 + [" "]]), ["no row has both"]),
+        (table([*LABELS, "Sentences"], [[1, 0, 0, 0, 0, 0, 0, "a"]]), ["no row is left for validation"]),
+    ],
+)  # fmt: skip
+def test_a_training_file_that_cannot_be_used_is_one_clear_line(
+    tmp_path: Path, content: bytes, words: list[str]
+) -> None:
+    (tmp_path / "own.csv").write_bytes(content)
+    with pytest.raises(UserError) as error:
+        load_emothreat(data_dir=tmp_path, source=write(tmp_path), files={"train": "own.csv"})
+    message = str(error.value)
+    assert all(word in message for word in words) and "\n" not in message, message
+
+
+def test_a_class_without_training_rows_is_a_warning(tmp_path: Path) -> None:
+    rows = [row for row in official_rows() if not row[2]]  # no fear
+    source = write(tmp_path, training_data=table([*LABELS, "Sentences"], rows))
+    options = {"_target_": "emoji_pred.data.emothreat.load_emothreat", "name": "x", "source": source}
+    corpus = load_corpus(options, tmp_path)
+    (warning,) = [line for line in corpus.warnings if "no training row" in line]
+    assert "1 class(es)" in warning and "fear" in warning and "1 label(s) of validation and test" in warning
+
+
+# --- the real public files
+
+
+@pytest.fixture(scope="module")
+def options(shared_data_dir: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((CONF / "emothreat_public.yaml").read_text(encoding="utf-8"))
+    for source in loaded["source"].values():
+        for path in source["files"]:
+            if not (shared_data_dir / source["repository"] / path).is_file():
+                pytest.skip(f"not in EMOJI_PRED_DATA: {source['repository']}/{path}")
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def real(shared_data_dir: Path, options: dict[str, Any]) -> Corpus:
+    return load_corpus(options, shared_data_dir)
+
+
+def test_the_real_test_is_recovered_whole(real: Corpus) -> None:
+    recovered = real.provenance["recovered_test"]
+    assert (recovered["found_among_tweets"], recovered["neutral_reviews"], recovered["dropped"]) == (
+        1197,
+        753,
+        0,
+    )
+    assert real.provenance["tweets"]["rows"] == 6043
+    assert real.provenance["tweets"]["sentences_with_different_labels"] == 47
+    # The tweets that are left are the official training tweets, but for seven: white space folded.
+    counts = real.provenance["tweets_left"]["labels"]
+    assert real.provenance["tweets_left"]["rows"] == 7800 - PAPER_COUNTS["neutral"] - 7
+    for label in EMOTIONS:
+        assert abs(counts[label] - PAPER_COUNTS[label]) <= 6, label
+
+
+def test_the_recovered_labels_agree_with_the_paper_s_table(
+    shared_data_dir: Path, options: dict[str, Any], real: Corpus
+) -> None:
+    # Independent of the loader: of tweets that are alike character by character the last counts.
+    source = options["source"]["tweets"]
+    last: dict[str, list[int]] = {}
+    for name in ("train_ds_final.csv", "test_ds_final.csv"):
+        path = shared_data_dir / source["repository"] / "dataset" / name
+        rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
+        last |= {text: [int(cell) for cell in cells] for text, *cells in list(rows)[1:]}
+    assert len(last) - 1197 == 7800 - PAPER_COUNTS["neutral"]
+    test = [real.provenance["recovered_test"]["labels"][label] for label in EMOTIONS]
+    left = np.sum(list(last.values()), axis=0) - test
+    more = left - [PAPER_COUNTS[label] for label in EMOTIONS]
+    assert dict(zip(EMOTIONS, more.tolist(), strict=True)) == {
+        "anger": 0, "disgust": 0, "fear": 1, "sadness": 0, "surprise": 1, "happiness": 0
+    }  # fmt: skip
+
+
+def test_no_real_text_stands_on_two_sides_and_reviews_are_as_frequent(real: Corpus) -> None:
+    # Nor in another spelling: seven tweets are copies of test tweets but for signs and letters.
+    assert real.provenance["tweets_left"]["copies_of_test_texts"] == 9
+    keys = {
+        split: [duplicate_key(normalise_urdu(text)) for text in rows.texts]
+        for split, rows in real.splits.items()
+    }
+    held = Counter(key for split in keys.values() for key in set(split))
+    assert max(held.values()) == 1
+    shares = [real.class_counts(split)[-1] / len(real.splits[split]) for split in real.splits]
+    assert max(shares) - min(shares) < 0.01
+
+
+def test_the_real_raw_texts_are_found_by_their_ids(
+    shared_data_dir: Path, options: dict[str, Any], real: Corpus
+) -> None:
+    cleaned = load_corpus(
+        {**options, "normalise": "urdu", "clean": "leak_free", "max_words": 20}, shared_data_dir
+    )
+    for split, rows in cleaned.splits.items():
+        assert rows.row_ids == real.splits[split].row_ids
+    assert max(len(text.split()) for text in cleaned.splits["test"].texts) == 20
