@@ -114,8 +114,8 @@ def _paper_table(cells: Sequence[Measured], table: str) -> str:
         [
             f"## {table}: BERT variants",
             "",
-            "Which of the two metrics the paper's numbers are, is not said. In its notebook they come from the same code as "
-            "those of Table 4.",
+            "Which of the two metrics the paper's numbers are, is not said. In one of its notebooks the evaluation of BERT "
+            "compares each batch of test answers with the labels of the last training batch, so its numbers may mean nothing.",
             "",
             *_paper_rows(cells, table),
             "",
