@@ -27,7 +27,10 @@ REPORT = ROOT / "results" / "emothreat.md"
 DATA = "data=emothreat_public"
 # The test set's reviews are told from its tweets by their length alone, so both are looked at.
 READINGS = {"all rows": (), "without the neutral reviews": ("data.neutral=false",)}
-STAND_IN = "stand-in encoder: all-MiniLM-L6-v2, 22.7 M parameters, trained on English; batches of 32 at 5e-5, for want of time"
+STAND_IN = (
+    "stand-in encoder: all-MiniLM-L6-v2, 22.7 M parameters, trained on English; "
+    "batches of 32 at 5e-5, for want of time"
+)
 NO_WEIGHTS = "not run: the encoder's weights cannot be had without the Hugging Face Hub"
 
 
