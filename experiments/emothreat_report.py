@@ -114,8 +114,7 @@ def _paper_table(cells: Sequence[Measured], table: str) -> str:
         [
             f"## {table}: BERT variants",
             "",
-            "Which of the two metrics the paper's numbers are, is not said. In one of its notebooks the evaluation of BERT "
-            "compares each batch of test answers with the labels of the last training batch, so its numbers may mean nothing.",
+            "By which of the two metrics the paper's numbers were made, is not said.",
             "",
             *_paper_rows(cells, table),
             "",
