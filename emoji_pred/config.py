@@ -14,12 +14,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from emoji_pred import rank
 from emoji_pred.errors import UserError
-from emoji_pred.runs import NO_VECTORS, PLAIN_DECISION
-from emoji_pred.schema import Config, Model, Trainer
+from emoji_pred.runs import NO_VECTORS, PLAIN_DECISION, is_linear
+from emoji_pred.schema import LINEAR, NETWORK, Config, LinearModel, Model, Trainer
 
 # Only these may be built from a configuration: a config is data, it cannot name arbitrary code.
 ALLOWED_TARGETS = {
     "model.network": "emoji_pred.models.",
+    "model.estimator": "emoji_pred.models.estimators.",
     "vectors": "emoji_pred.vectors.",
     "loss": "emoji_pred.losses.",
     "alpha": "emoji_pred.alpha.",
@@ -48,10 +49,35 @@ def check(config: Mapping[str, Any]) -> Config:
         for key in ("name", "_target_"):
             if not isinstance(config[group].get(key), str):
                 raise UserError(f"{group}.{key}: a name is required, found {config[group].get(key)!r}")
-    model, trainer = checked.model, checked.trainer
-    _check_words(model, config["vectors"])
     if checked.logger.none is not None and len(config["logger"]) > 1:
         raise UserError("logger=none keeps no log and cannot stand beside another; leave one of them out")
+    if isinstance(checked.model, LinearModel):
+        _check_linear(checked, config)
+    else:
+        _check_network(checked.model, checked.trainer, config["vectors"])
+    return checked
+
+
+def _check_linear(checked: Config, config: Mapping[str, Any]) -> None:
+    """Check what goes together with a model that is fitted at once, by one process on the CPU."""
+    name = checked.model.name
+    if checked.hparams_search is not None:
+        raise UserError(
+            f"hparams_search follows the epochs of a network, which model={name} has none of; list values "
+            "in a sweep: -m model.estimator.C=0.1,1,10"
+        )
+    if config["data"].get("clusters"):
+        raise UserError(f"data.clusters are for networks; with model={name} set data.clusters=null")
+    here = rank.place()
+    if (here.processes or 1) > 1:
+        raise UserError(
+            f"{here.starter} started {here.processes} processes, but model={name} is fitted by one; start it "
+            f"without {here.starter}"
+        )
+
+
+def _check_network(model: Model, trainer: Trainer, vectors: Mapping[str, Any]) -> None:
+    _check_words(model, vectors)
     if trainer.accelerator == "cpu":
         _check_cores(trainer.devices)
     if model.batch_size % model.accumulate:
@@ -100,7 +126,6 @@ def check(config: Mapping[str, Any]) -> Config:
             f"a batch of {model.batch_size // model.accumulate} rows cannot be split evenly over "
             f"{trainer.devices * trainer.num_nodes} devices; change model.batch_size or trainer.devices"
         )
-    return checked
 
 
 def _check_words(model: Model, vectors: Mapping[str, Any]) -> None:
@@ -205,6 +230,8 @@ def check_decision(config: Mapping[str, Any], task: str) -> None:
 
 def check_alpha(config: Mapping[str, Any]) -> None:
     """Check that the loss takes the class weights asked for; needs no data."""
+    if is_linear(config):
+        return
     loss, alpha = config["loss"]["name"], config["alpha"]["name"]
     target = resolve(config["loss"]["_target_"], "loss")
     neutral = config["alpha"].get("exponent") == 0 or config["alpha"].get("beta") == 0
@@ -217,10 +244,22 @@ def check_alpha(config: Mapping[str, Any]) -> None:
 
 
 def check_arguments(config: Mapping[str, Any]) -> None:
-    """Check the arguments of network, vectors, loss and alpha against signatures, which state the ranges."""
-    problems = []
+    """Check the arguments of network, vectors, loss and alpha, or estimator, against signatures.
+
+    They state the ranges.
+    """
+    if is_linear(config):
+        _check_signatures({"model.estimator": config["model"]["estimator"]})
+        return
     network = config["model"]["network"]
-    groups = {"model.network": network, **{key: config[key] for key in ("vectors", "loss", "alpha")}}
+    _check_signatures(
+        {"model.network": network, **{key: config[key] for key in ("vectors", "loss", "alpha")}}
+    )
+    _check_inputs(config)
+
+
+def _check_signatures(groups: Mapping[str, Mapping[str, Any]]) -> None:
+    problems = []
     for key, options in groups.items():
         schema = _signature_schema(resolve(options.get("_target_"), key), key)
         given = {
@@ -234,7 +273,11 @@ def check_arguments(config: Mapping[str, Any]) -> None:
             problems.append(_explain(error, prefix=key))
     if problems:
         raise UserError("; ".join(problems))
-    arguments = inspect.signature(resolve(network["_target_"])).parameters
+
+
+def _check_inputs(config: Mapping[str, Any]) -> None:
+    """Check that a network is given what it reads."""
+    arguments = inspect.signature(resolve(config["model"]["network"]["_target_"])).parameters
     if config["vectors"]["_target_"] != NO_VECTORS and "embedding_dim" not in arguments:
         raise UserError(
             f"model={config['model']['name']} has no word embedding that could start from "
@@ -309,7 +352,7 @@ def _explain(error: ValidationError, prefix: str = "") -> str:
     problems = []
     for item in error.errors():
         key = (
-            ".".join([prefix, *map(str, item["loc"])])
+            ".".join([prefix, *(str(part) for part in item["loc"] if part not in (NETWORK, LINEAR))])
             .strip(".")
             .replace("optimizer.target", "optimizer._target_")
         )

@@ -25,7 +25,7 @@ from emoji_pred.finished import add_runs_dir, find_run
 if TYPE_CHECKING:
     from emoji_pred.answers import Answer
     from emoji_pred.decision import Decision
-    from emoji_pred.predictor import Predictor
+    from emoji_pred.trained import AnyPredictor
 
 TOP = 5
 BATCH = 256  # texts computed together; what is read, computed and written at a time
@@ -95,9 +95,9 @@ def _run(options: argparse.Namespace) -> None:
     if not first:
         raise UserError("there is no text")
 
-    from emoji_pred.predictor import Predictor
+    from emoji_pred.trained import load_predictor
 
-    predictor = Predictor.load(directory, options.device)
+    predictor = load_predictor(directory, options.device)
     several = predictor.task == "multilabel"
     if options.threshold is not None and not several:
         raise UserError(f"--threshold is for several labels a text; {directory} gives each text one")
@@ -147,7 +147,7 @@ def _of_file(path: Path, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _answers(
-    predictor: Predictor, asked: Iterable[Asked], size: int, top: int, decision: Decision | None
+    predictor: AnyPredictor, asked: Iterable[Asked], size: int, top: int, decision: Decision | None
 ) -> Iterator[list[Answer]]:
     """Answers in the order of the texts, some at a time."""
     from emoji_pred.answers import answer

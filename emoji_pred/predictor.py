@@ -107,10 +107,12 @@ class Predictor:
             device: where to compute, as torch names it: `cpu`, `cuda`.
 
         Raises:
-            UserError: the run is not finished, a file of it is damaged or not of this suite, its encoder
-                cannot be had, or there is no such device.
+            UserError: the run is not finished or one of a linear model, a file of it is damaged or not of
+                this suite, its encoder cannot be had, or there is no such device.
         """
         result = read_result(directory)
+        if runs.LINEAR in result["files"]:
+            raise UserError(f"{directory} holds a linear model of n-grams; this needs the run of a network")
         _check_device(device)
         path = directory / runs.CHECKPOINT
         extras, weights = _read_checkpoint(path)

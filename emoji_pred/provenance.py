@@ -15,7 +15,7 @@ from typing import Any
 
 PACKAGES = (
     "torch", "lightning", "torchmetrics", "transformers", "tokenizers", "peft", "hydra-core", "nltk", "numpy",
-    "pyarrow",
+    "pyarrow", "scikit-learn",
 )  # fmt: skip
 
 

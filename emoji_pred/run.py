@@ -23,10 +23,10 @@ from emoji_pred.signals import stop_request
 
 if TYPE_CHECKING:
     from emoji_pred.data.corpus import Corpus
+    from emoji_pred.outcome import Outcome
     from emoji_pred.schema import Config
     from emoji_pred.token_cache import Tokenized
     from emoji_pred.trainer import Watch
-    from emoji_pred.training import Outcome
 
 Options = Mapping[str, Any]
 FEW_KNOWN = 0.5  # share of the words with vectors, below which a user is warned
@@ -78,7 +78,9 @@ def run(
     """
     started = time.monotonic()
     with Peers() as peers:
-        configuration.check_processes(configuration.check(config).trainer)
+        settings = configuration.check(config)
+        if not runs.is_linear(config):
+            configuration.check_processes(settings.trainer)
         if not rank.is_first():
             _help(config, peers)
         return _lead(config, overrides or [], wait, started, peers, watch)
@@ -108,7 +110,9 @@ def _lead(
         return finished
 
     check_before_training(config)
-    configuration.check_hardware(identity.settings.trainer)
+    devices = 1 if runs.is_linear(config) else identity.settings.trainer.devices
+    if not runs.is_linear(config):
+        configuration.check_hardware(identity.settings.trainer)
     directory = runs.prepare_directory(identity.directory)
     try:
         with held(directory, wait) as lease:
@@ -118,7 +122,7 @@ def _lead(
             check_retry(identity)
             runs.forget_failure(directory)
             check_ours = functools.partial(check_not_lost, lease, directory)
-            peers.start(identity.settings.trainer.devices)
+            peers.start(devices)
             train = functools.partial(_train, config, identity, overrides, started, check_ours, peers, watch)
             result = _train_or_tell(train, directory, overrides, peers)
     except BaseException:
@@ -221,12 +225,10 @@ def _train(
     directory = identity.directory
     reset_peak_memory()
     code = code_revision()  # before training: the checkout may change meanwhile
-    corpus, tokenized = _read(config, identity, peers)
-
-    from emoji_pred.training import train_and_evaluate
-
-    outcome = train_and_evaluate(config, corpus, tokenized, directory, overrides, peers, check_ours, watch)
-    assert outcome is not None  # in the first process
+    if runs.is_linear(config):
+        corpus, outcome, inputs = _fit_linear(config, directory, overrides)
+    else:
+        corpus, outcome, inputs = _fit_network(config, identity, overrides, check_ours, peers, watch)
     result: dict[str, Any] = {
         "schema": runs.RESULT_SCHEMA,
         "status": "finished",
@@ -244,8 +246,7 @@ def _train(
             "corpus": corpus.provenance,
             "rows": {split: len(rows.texts) for split, rows in corpus.splits.items()},
             "class_counts": corpus.class_counts("train").tolist(),
-            "vocabulary": tokenized.vocab_size,
-            **_vector_figures(tokenized),
+            **inputs,
             "warnings": list(corpus.warnings),
             "code": code,
             **environment(outcome.on_gpu),
@@ -258,17 +259,56 @@ def _train(
     return result
 
 
+def _fit_network(
+    config: Options,
+    identity: Identity,
+    overrides: list[str],
+    check_ours: Callable[[], None],
+    peers: Peers,
+    watch: Watch | None,
+) -> tuple[Corpus, Outcome, dict[str, Any]]:
+    """The corpus, what training left, and how the texts came into the network."""
+    corpus, tokenized = _read(config, identity, peers)
+
+    from emoji_pred.training import train_and_evaluate
+
+    outcome = train_and_evaluate(
+        config, corpus, tokenized, identity.directory, overrides, peers, check_ours, watch
+    )
+    assert outcome is not None  # in the first process
+    return corpus, outcome, {"vocabulary": tokenized.vocab_size, **_vector_figures(tokenized)}
+
+
+def _fit_linear(
+    config: Options, directory: Path, overrides: list[str]
+) -> tuple[Corpus, Outcome, dict[str, Any]]:
+    idle = runs.without_effect(overrides)
+    if idle:
+        warnings.warn(
+            f"{' '.join(runs.public_overrides(idle))}: no effect on model={config['model']['name']}, a "
+            "linear model that scikit-learn fits on the CPU",
+            stacklevel=2,
+        )
+    corpus = _load_corpus(config)
+    configuration.check_decision(config, corpus.task)
+
+    from emoji_pred.linear_training import fit_and_evaluate
+
+    outcome = fit_and_evaluate(config, corpus, directory, overrides)
+    return corpus, outcome, {"vocabulary": sum(outcome.figures["fit"]["features"].values())}
+
+
 def _write(directory: Path, outcome: Outcome, result: dict[str, Any]) -> None:
     """Store what a run is known by; the states from which it could continue are no longer needed."""
     # All bytes are on the disk before the first of them takes the place of an older run's.
     staged = {
-        runs.CHECKPOINT: outcome.checkpoint,
+        outcome.name: outcome.checkpoint,
         runs.PREDICTIONS: directory / "candidate.parquet",
         runs.RESULT: directory / "candidate.json",
     }
     runs.write_predictions(staged[runs.PREDICTIONS], outcome.predictions)
     # A result names the digests of the files beside it, and does not count without them.
-    files = (runs.PREDICTIONS, runs.CHECKPOINT)
+    files = (runs.PREDICTIONS, outcome.name)
     result["files"] = {file: runs.file_digest(staged[file]) for file in files}
     runs.write_json(staged[runs.RESULT], result)
     for file, candidate in staged.items():

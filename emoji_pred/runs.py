@@ -31,7 +31,11 @@ LATER_OPTIONS = {"split": "by_row", "clusters": None, "normalise": "none", "max_
 PLAIN_DECISION = {"name": "fixed", "threshold": 0.5, "tuned_f1": None, "at_least_one": False}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
+# Groups and settings that have no effect on a linear model; of the trainer, `OF_ALL_MODELS` have.
+OF_NETWORKS = ("vectors", "encoder", "loss", "alpha", "bucket_batches", "trainer")
+OF_ALL_MODELS = ("trainer.threads", "trainer.progress")
 NO_VECTORS = "emoji_pred.vectors.none"
+LINEAR = "model.safetensors"  # of a linear model, in the place of a checkpoint
 FAILURE, TRACE = "failure.json", "trace.txt"  # of a run that ended by an error
 PRUNED = "pruned.json"  # of a run that a search ended early
 VERIFIED = ".verified.json"  # sizes and times of files whose digests were found right
@@ -43,7 +47,7 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
 
     Hardware, directories and loggers are left out: they do not change the result. The encoder counts only
     for models that read its tokens, vectors only where there are any, a decision only where it is not to give
-    labels above 0.5.
+    labels above 0.5, and nothing that is of networks alone for a linear model.
 
     Args:
         config: the resolved configuration.
@@ -56,22 +60,35 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
         "data": {key: value for key, value in config["data"].items() if not _changes_nothing(key, value)},
         "files": dict(file_blob_ids),
         "model": model,
+        "seed": config["seed"],
+        **({} if is_linear(config) else _of_network(config)),
+    }
+    if config.get("decision", PLAIN_DECISION) != PLAIN_DECISION:
+        parts["decision"] = config["decision"]
+    if file_blob_ids:  # a user's file is known by its content, not by where it lies
+        parts["data"] = {key: value for key, value in parts["data"].items() if key not in NOT_NUMBERS}
+    return parts
+
+
+def is_linear(config: Mapping[str, Any]) -> bool:
+    """Whether the model is a linear one of n-grams, and no network."""
+    return "estimator" in (config.get("model") or {})
+
+
+def _of_network(config: Mapping[str, Any]) -> dict[str, Any]:
+    model = config["model"]
+    parts = {
         "encoder": config["encoder"] if model["tokenizer"]["kind"] != "words" else None,
         "loss": config["loss"],
         "alpha": config["alpha"],
-        "seed": config["seed"],
         "bucket_batches": config["bucket_batches"],
         "precision": config["trainer"]["precision"],
         "max_steps": config["trainer"]["max_steps"],
     }
     if config["vectors"]["_target_"] != NO_VECTORS:
         parts["vectors"] = config["vectors"]
-    if config.get("decision", PLAIN_DECISION) != PLAIN_DECISION:
-        parts["decision"] = config["decision"]
     if model["accumulate"] > 1:  # before, each forward pass was a batch of its own
         parts["accumulation"] = 2
-    if file_blob_ids:  # a user's file is known by its content, not by where it lies
-        parts["data"] = {key: value for key, value in parts["data"].items() if key not in NOT_NUMBERS}
     return parts
 
 
@@ -80,8 +97,12 @@ def _changes_nothing(option: str, value: Any) -> bool:
 
 
 def public(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration without the places of this machine: what results and trackers may hold."""
-    shown = {key: value for key, value in config.items() if not key.endswith("_dir")}
+    """The configuration without the places of this machine: what results and trackers may hold.
+
+    What has no effect on a linear model is left out, so that no one takes it for a cause.
+    """
+    unused = OF_NETWORKS if is_linear(config) else ()
+    shown = {key: value for key, value in config.items() if not key.endswith("_dir") and key not in unused}
     if "files" in shown["data"]:
         shown["data"] = {**shown["data"], "files": _file_names(shown["data"]["files"])}
     return shown
@@ -95,6 +116,16 @@ def public_overrides(overrides: Sequence[str]) -> list[str]:
         if not key.endswith("_dir"):
             shown.append(f"{key}{equals}{Path(value).name}" if key.startswith("data.files") else item)
     return shown
+
+
+def without_effect(overrides: Sequence[str]) -> list[str]:
+    """Of what a user typed, the settings that have no effect on a linear model."""
+    found = []
+    for item in overrides:
+        key = item.lstrip("+~").partition("=")[0].partition("@")[0]
+        if key.partition(".")[0] in OF_NETWORKS and key not in OF_ALL_MODELS:
+            found.append(item)
+    return found
 
 
 def _file_names(files: Any) -> Any:

@@ -10,11 +10,15 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PositiveInt,
+    Tag,
+    field_validator,
     model_validator,
 )
 
+NETWORK, LINEAR = "<network>", "<linear>"  # the two shapes of a model, where pydantic names one
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -93,6 +97,61 @@ class Model(_Strict):
     max_epochs: PositiveInt
     early_stopping: EarlyStopping | None
     gradient_clip: Positive | None
+
+
+class Ngrams(_Strict):
+    """N-grams of words whose TF-IDF a linear model sees; `ngrams: null` leaves the kind out.
+
+    `ngrams` is the shortest and the longest, `min_df` the training texts that one must stand in,
+    `max_features` how many are kept, the most frequent first.
+    """
+
+    ngrams: Annotated[list[PositiveInt], Field(min_length=2, max_length=2)] | None
+    min_df: PositiveInt
+    max_features: PositiveInt | None
+    sublinear_tf: bool
+    lowercase: bool
+
+    @field_validator("ngrams")
+    @classmethod
+    def _ends_rise(cls, ends: list[int] | None) -> list[int] | None:
+        if ends is not None and ends[0] > ends[1]:
+            raise ValueError("the shortest comes first, then the longest")
+        return ends
+
+
+class CharacterNgrams(Ngrams):
+    """N-grams of characters; `within_words`: of each word with a space around it, never across words."""
+
+    within_words: bool
+
+
+class Features(_Strict):
+    """What a linear model sees of a text: words, characters or both."""
+
+    words: Ngrams
+    characters: CharacterNgrams
+
+    @model_validator(mode="after")
+    def _sees_something(self) -> Features:
+        if self.words.ngrams is None and self.characters.ngrams is None:
+            raise ValueError("words.ngrams and characters.ngrams are both null; a model must see one of them")
+        return self
+
+
+class LinearModel(_Strict):
+    """A linear model of n-grams, fitted by scikit-learn: one label against the rest."""
+
+    name: str
+    features: Features
+    estimator: dict[str, Any]
+    calibration: Literal["none", "sigmoid", "isotonic", "temperature"]
+
+
+def _kind_of_model(options: Any) -> str:
+    """Which of the two shapes a `model` group has, by the key that only one of them has."""
+    is_linear = isinstance(options, LinearModel) or (isinstance(options, Mapping) and "estimator" in options)
+    return LINEAR if is_linear else NETWORK
 
 
 class Encoder(_Strict):
@@ -259,7 +318,9 @@ class Config(_Strict):
 
     data: dict[str, Any]
     vectors: dict[str, Any]
-    model: Model
+    model: Annotated[
+        Annotated[Model, Tag(NETWORK)] | Annotated[LinearModel, Tag(LINEAR)], Discriminator(_kind_of_model)
+    ]
     encoder: Encoder
     loss: dict[str, Any]
     alpha: dict[str, Any]

@@ -6,7 +6,6 @@ import functools
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from emoji_pred.loggers import build_logger, log_evaluation, run_title, told_of_
 from emoji_pred.metrics import probabilities_of
 from emoji_pred.network import build_network
 from emoji_pred.optimizers import build_optimizer, build_scheduler
+from emoji_pred.outcome import Outcome
 from emoji_pred.peers import Peers
 from emoji_pred.progress import chunks
 from emoji_pred.resume import SaveState, remove_states, restore_best, usable_state
@@ -43,31 +43,6 @@ from emoji_pred.vectors import Vectors
 
 Options = Mapping[str, Any]
 ALL_THREADS = torch.get_num_threads()  # before a run of a sweep sets fewer
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What training and evaluation leave for the run's result.
-
-    Attributes:
-        figures: parameters, curves, best epoch, validation and test metrics, padding.
-        predictions: of each evaluated split: row ids, targets, probabilities (N, C) float32.
-        checkpoint: the file of the best checkpoint.
-        log_evaluation: hands the finished result to the loggers.
-        on_gpu: where the network was trained.
-        seconds_before: that processes trained which were interrupted.
-        interruptions: how often.
-        forget_states: removes what was kept to continue.
-    """
-
-    figures: dict[str, Any]
-    predictions: dict[str, runs.SplitPredictions]
-    checkpoint: Path
-    log_evaluation: Callable[[dict[str, Any]], None]
-    on_gpu: bool
-    seconds_before: float
-    interruptions: int
-    forget_states: Callable[[], None]
 
 
 def train_and_evaluate(

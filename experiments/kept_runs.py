@@ -107,6 +107,11 @@ def revision(result: Mapping[str, Any]) -> str:
     return (code["commit"] or "unknown")[:9] + (" + changes" if code["dirty"] else "")
 
 
+def best_epoch(result: Mapping[str, Any]) -> str:
+    """`3 of 5`; a dash for a model that has no epochs."""
+    return f"{result['best_epoch'] + 1} of {len(result['curves'])}" if result["curves"] else "–"
+
+
 def mean_and_spread(values: Sequence[float], digits: int = 3) -> str:
     """`0.241 ± 0.004`: mean and standard deviation over seeds; one value stands alone."""
     if len(values) == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from experiments.kept_runs import mean_and_spread, revision
+from experiments.kept_runs import best_epoch, mean_and_spread, revision
 from experiments.telegram_rus import (
     BATCH,
     EPOCHS,
@@ -49,9 +49,7 @@ CNN, and TF-IDF with logistic regression is level with it.
 """
 
 
-def render(
-    cells: Sequence[Measured], yardstick: dict[str, Any] | None, examples: Sequence[dict[str, Any]] = ()
-) -> str:
+def render(cells: Sequence[Measured], examples: Sequence[dict[str, Any]] = ()) -> str:
     """The whole report as Markdown."""
     results = list(_all(cells))
     if not results:
@@ -59,8 +57,8 @@ def render(
     parts = [_introduction(results[0]), _data(results[0]), _ceiling(results[0])]
     parts += [_table(cells, f"Table {number}") for number in (2, 3, 4, 5)]
     parts += [
-        _ours(cells, yardstick),
-        _zeroed(cells, yardstick),
+        _ours(cells),
+        _zeroed(cells),
         _per_class(cells),
         _figures(cells, examples),
         _commands(cells),
@@ -159,7 +157,7 @@ def _percent(results: Sequence[dict[str, Any]], split: str, metric: str) -> str:
     return mean_and_spread(values, digits=2) if values else NOT_RUN
 
 
-def _ours(cells: Sequence[Measured], yardstick: dict[str, Any] | None) -> str:
+def _ours(cells: Sequence[Measured]) -> str:
     """Every model on the small variant, by test macro F1."""
     lines = [
         "## All models on the small variant",
@@ -174,8 +172,6 @@ def _ours(cells: Sequence[Measured], yardstick: dict[str, Any] | None) -> str:
         for cell in _distinct(cells)
         if cell.row.seeds
     ]
-    if yardstick is not None:
-        rows.append(("TF-IDF of words and characters, logistic regression", [yardstick]))
     for label, results in sorted(rows, key=lambda row: -_mean(row[1])):
         columns = [
             _percent(results, split, metric)
@@ -183,8 +179,6 @@ def _ours(cells: Sequence[Measured], yardstick: dict[str, Any] | None) -> str:
             for split in ("validation", "test")
         ]
         lines.append(f"| {label} | {len(results)} | {' | '.join(columns)} |")
-    if yardstick is None:
-        lines.append(f"| TF-IDF of words and characters, logistic regression | 0 |{f' {NOT_RUN} |' * 6}")
     return "\n".join(lines)
 
 
@@ -201,7 +195,7 @@ def _distinct(cells: Sequence[Measured]) -> list[Measured]:
     return list(seen.values())
 
 
-def _zeroed(cells: Sequence[Measured], yardstick: dict[str, Any] | None) -> str:
+def _zeroed(cells: Sequence[Measured]) -> str:
     lines = [
         "## Zeroed classes",
         "",
@@ -214,8 +208,6 @@ def _zeroed(cells: Sequence[Measured], yardstick: dict[str, Any] | None) -> str:
     for cell in _distinct(cells):
         if cell.results:
             lines.append(f"| {cell.row.table}: {cell.row.label} | {_zeroed_of(cell.results)} |")
-    if yardstick is not None:
-        lines.append(f"| TF-IDF, logistic regression | {_zeroed_of([yardstick])} |")
     return "\n".join(lines)
 
 
@@ -282,7 +274,6 @@ def _commands(cells: Sequence[Measured]) -> str:
             "",
             "```",
             *(f"python {typed}" for typed in measured),
-            "python -m experiments.yardsticks data=telegram_rus_small --out results/telegram_rus",
             "python -m experiments.telegram_rus figures",
             "```",
             "",
@@ -306,7 +297,7 @@ def _runs(cells: Sequence[Measured]) -> str:
         for result in cell.results:
             lines.append(
                 f"| [{result['run']}](telegram_rus/{result['run']}/result.json) | {cell.row.table} | {cell.row.label} "
-                f"| {result['config']['seed']} | {result['best_epoch'] + 1} of {len(result['curves'])} "
+                f"| {result['config']['seed']} | {best_epoch(result)} "
                 f"| {result['validation']['macro_f1']:.4f} | {result['test']['macro_f1']:.4f} "
                 f"| {result['wall_seconds'] / 60:.1f} | {revision(result)} |"
             )

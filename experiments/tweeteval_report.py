@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.kept_runs import mean_and_spread, revision
+from experiments.kept_runs import best_epoch, mean_and_spread, revision
 from experiments.tweeteval import (
     Choice,
     Measured,
@@ -301,7 +301,7 @@ def _runs(cells: Sequence[Measured]) -> str:
         for result in cell.results:
             lines.append(
                 f"| [{result['run']}](tweeteval/{result['run']}/result.json) | {cell.row.label} | {_reading(cell)} "
-                f"| {result['config']['seed']} | {result['best_epoch'] + 1} of {len(result['curves'])} "
+                f"| {result['config']['seed']} | {best_epoch(result)} "
                 f"| {result['validation']['macro_f1']:.4f} | {result['test']['macro_f1']:.4f} "
                 f"| {result['test']['top_10']:.4f} | {result['wall_seconds'] / 60:.1f} | {revision(result)} |"
             )

@@ -37,7 +37,7 @@ def test_every_shipped_choice_passes(compose: Compose, choice: str) -> None:
     checked = configuration.check(config)
     configuration.check_arguments(config)
     configuration.check_alpha(config)
-    assert checked.model.batch_size == config["model"]["batch_size"]
+    assert checked.model.name == config["model"]["name"]
 
 
 @pytest.mark.parametrize("trainer", choices("trainer"))

@@ -28,6 +28,8 @@ BENCHES = {
     "bert_step": ("bert", "bert_step"),
     "lora_step": ("lora", "lora_step"),
     "frozen_epoch": ("lora", "frozen_epoch"),
+    "ngram_svc": ("linear", "ngram_svc"),
+    "tfidf": ("linear", "tfidf"),
     "cnn_saving": ("cnn", "cnn_saving"),
     "sweep_finding": ("sweeps", "sweep_finding"),
     "sweep_workers": ("sweeps", "sweep_workers"),

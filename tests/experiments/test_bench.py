@@ -13,7 +13,13 @@ from experiments.bench.measure import Finding, Row, ratio_row
 from experiments.bench.report import load, met, render, save
 from experiments.bench.settings import parse_settings
 
-SLOW_PROCESSES = ("startup", "memory", "sweep_finding", "sweep_workers")  # each starts whole Python processes
+SLOW_PROCESSES = (
+    "startup",
+    "memory",
+    "sweep_finding",
+    "sweep_workers",
+    "tfidf",
+)  # each starts whole Python processes
 
 
 def run_bench(tmp_path: Path, name: str, *more: str) -> dict:
@@ -50,8 +56,8 @@ def test_memory_of_a_whole_run_is_plausible(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sweep_finding", "sweep_workers"])
-def test_sweeps_are_measured(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["sweep_finding", "sweep_workers", "tfidf"])
+def test_whole_commands_are_measured(tmp_path: Path, name: str) -> None:
     found = run_bench(tmp_path, name, "rows=3")
     assert all(row["measured"] is not None for row in found["rows"])
 

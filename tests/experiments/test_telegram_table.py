@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +88,7 @@ def test_the_report_has_paper_and_measurement_and_says_what_was_not_run(
     a_run(root, a_result("0123456789ab", 0, 0.9))  # of other settings
     cells = telegram_rus.collect(root)
     assert len(list(results.iterdir())) == 3
-    page = telegram_rus_report.render(cells, None)
+    page = telegram_rus_report.render(cells)
     # Mean and standard deviation of 10, 20, 30 and of 5, 10, 15 by hand.
     assert "| word2vec | 3 | 16.34 | 20.00 ± 10.00 | 10.00 ± 5.00 | 59.55 | 75.00 ± 0.00 |" in page
     assert "| with LoRA (1) | 0 | 16.26 | not run | not run | 57.10 |" in page
@@ -97,24 +96,26 @@ def test_the_report_has_paper_and_measurement_and_says_what_was_not_run(
     assert "| validation | 90.0% | 100.0% | 66.7% |" in page  # 2 of 3 rows are of the top class
     assert "| Table 4: word2vec | 1.0 ± 0.0 of 2 |" in page  # the third class has no test row
     assert "python train.py data=telegram_rus model=lora encoder=ru_en_rosberta" in page
-    again = telegram_rus_report.render(telegram_rus.collect(tmp_path / "nothing"), None)
+    again = telegram_rus_report.render(telegram_rus.collect(tmp_path / "nothing"))
     assert again == page, "what is kept is enough"
 
 
 def test_a_page_without_runs_says_so(tmp_path: Path, results: Path) -> None:
-    assert "not run" in telegram_rus_report.render(telegram_rus.collect(tmp_path), None)
+    assert "not run" in telegram_rus_report.render(telegram_rus.collect(tmp_path))
 
 
-def test_the_yardstick_is_ranked_with_the_models(tmp_path: Path, results: Path) -> None:
-    root = tmp_path / "runs"
+def test_a_linear_model_is_ranked_with_the_networks_and_has_no_epochs(tmp_path: Path, results: Path) -> None:
+    root, label = tmp_path / "runs", "TF-IDF of words and characters, logistic regression"
     a_run(root, a_result(names("word2vec")[0], 0, 0.1))
-    results.mkdir()
-    yardstick = {split: metrics(0.4) for split in ("validation", "test")}
-    (results / "tfidf_logreg_0.json").write_text(json.dumps(yardstick))
-    page = telegram_rus_report.render(telegram_rus.collect(root), telegram_rus.yardstick())
+    linear = a_result(names(label)[0], 0, 0.4)
+    a_run(root, {**linear, "best_epoch": None, "curves": []})
+    cells = telegram_rus.collect(root)
+    page = telegram_rus_report.render(cells)
     ranked = [
         line.split(" |")[0]
         for line in page.splitlines()
         if line.startswith(("| TF-IDF of", "| Table 4: word2vec"))
     ]
-    assert ranked[:2] == ["| TF-IDF of words and characters, logistic regression", "| Table 4: word2vec"]
+    assert ranked[:2] == [f"| {label}", "| Table 4: word2vec"]
+    assert f"| ours | {label} | 0 | – |" in page
+    assert telegram_rus.best_of(cells)["run"] == names("word2vec")[0]  # its figures are drawn

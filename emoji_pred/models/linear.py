@@ -1,0 +1,192 @@
+"""Linear models of n-grams, one label against the rest: fitted by scikit-learn, kept as plain arrays.
+
+Naive Bayes, a linear SVM and logistic regression all end in one margin for each label, `x @ w + b`, whose
+sign or size is their decision. So one class holds all three, and one file.
+
+Shapes: N texts, F features, C labels.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from emoji_pred.models.calibration import Calibration, margin_probabilities
+from emoji_pred.models.ngrams import KINDS, Ngrams
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Link = Literal["logistic", "softmax"]
+SEVERAL_PROCESSES = 20_000_000  # stored features times labels from which they pay
+NEVER, FITTED, ALWAYS = -1, 0, 1  # what the training rows say of a label
+
+
+@dataclass(frozen=True)
+class LinearClassifier:
+    """A fitted model.
+
+    Attributes:
+        ngrams: one or two kinds; their columns stand side by side.
+        weights: (F, C) float64.
+        intercepts: (C,) float64.
+        known: (C,) int8: `FITTED`; `NEVER` in the training rows, and never predicted; `ALWAYS` there.
+        task: `multiclass` or `multilabel`.
+        link: from margins to probabilities of one label per text. `logistic` normalises those of each label
+            against the rest, as scikit-learn's one-vs-rest does; `softmax` is for the margins of an SVM,
+            which are no logarithms of odds.
+        calibration: on validation; None: none.
+    """
+
+    ngrams: tuple[Ngrams, ...]
+    weights: np.ndarray
+    intercepts: np.ndarray
+    known: np.ndarray
+    task: str
+    link: Link
+    calibration: Calibration | None = None
+
+    def margins(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, C) float64; meaningless where a label is not `FITTED`."""
+        return self.margins_of(beside([part.transform(texts) for part in self.ngrams]))
+
+    def margins_of(self, features: csr_matrix) -> np.ndarray:
+        """(N, C) float64 from features (N, F)."""
+        margins: np.ndarray = features @ self.weights + self.intercepts
+        return margins
+
+    def probabilities(self, margins: np.ndarray) -> np.ndarray:
+        """(N, C) float32 from margins (N, C); calibrated, if the model is.
+
+        Without calibration, what they predict (the largest, or those above one half) is what the margins do:
+        rounding to float32 is kept from changing it.
+        """
+        if self.calibration is not None:
+            return self.calibration.probabilities(margins, self.known, self.task, self.link)
+        exact = margin_probabilities(margins, self.known, self.task, self.link)
+        rounded = exact.astype(np.float32)
+        fitted = self.known == FITTED
+        if self.task == "multilabel":
+            given = (margins > 0) & fitted
+            rounded[given] = np.maximum(rounded[given], np.nextafter(np.float32(0.5), np.float32(1)))
+            rounded[~given & fitted] = np.minimum(rounded[~given & fitted], np.float32(0.5))
+        elif fitted.any():
+            rows, winner = np.arange(len(margins)), np.where(fitted, margins, -np.inf).argmax(axis=1)
+            tied = rounded.argmax(axis=1) != winner
+            largest = rounded[tied].max(axis=1)
+            rounded[rows[tied], winner[tied]] = np.nextafter(largest, np.float32(2))
+        return rounded
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities (N, C) float32 of N texts, in their order."""
+        return self.probabilities(self.margins(texts))
+
+
+def fit_linear(
+    texts: Sequence[str],
+    labels: np.ndarray,
+    num_labels: int,
+    features: Mapping[str, Any],
+    estimator: Any,
+    processes: int = 1,
+) -> tuple[LinearClassifier, dict[str, Any]]:
+    """Fit one binary estimator for each label, all others against it.
+
+    Args:
+        texts: N.
+        labels: (N,) class indices, or (N, C) zeros and ones.
+        num_labels: C.
+        features: `model.features` of the configuration.
+        estimator: of scikit-learn, unfitted. With `class_weight="balanced"` and one label per text, rows of a
+            class weigh N / (K x rows of the class) and all others 1, as in scikit-learn's LinearSVC, K being
+            the classes that have rows; with several labels, both sides of each label are balanced.
+        processes: at most; a small problem is solved in this one. They change nothing.
+
+    Returns:
+        The model, and for the result: how many features of each kind, iterations, and the labels whose solver
+        stopped before it had converged.
+
+    Raises:
+        UserError: no text holds an n-gram that is to count.
+    """
+    parts = [
+        Ngrams.fit(kind, features[kind], texts) for kind in KINDS if features[kind]["ngrams"] is not None
+    ]
+    matrix = beside([part for _, part in parts])
+    truth = labels.astype(bool) if labels.ndim == 2 else labels[:, None] == np.arange(num_labels)
+    known = np.where(truth.all(axis=0), ALWAYS, np.where(truth.any(axis=0), FITTED, NEVER)).astype(np.int8)
+    columns = np.flatnonzero(known == FITTED)
+    mirrored = labels.ndim == 1 and len(columns) == 2  # one question with two answers
+    asked = columns[1:] if mirrored else columns
+    from sklearn.utils.parallel import Parallel, delayed
+
+    small = matrix.nnz * len(asked) < SEVERAL_PROCESSES
+    fitted = Parallel(n_jobs=1 if small else max(1, min(processes, len(asked))))(
+        delayed(_fit_label)(_weighted(estimator, truth, column, labels.ndim), matrix, truth[:, column])
+        for column in asked
+    )
+    weights, intercepts = np.zeros((matrix.shape[1], num_labels)), np.zeros(num_labels)
+    for column, one in zip(asked, fitted, strict=True):
+        weights[:, column], intercepts[column] = one.weights, one.intercept
+    if mirrored:
+        weights[:, columns[0]], intercepts[columns[0]] = -weights[:, columns[1]], -intercepts[columns[1]]
+    model = LinearClassifier(
+        tuple(ngrams for ngrams, _ in parts),
+        weights,
+        intercepts,
+        known,
+        "multiclass" if labels.ndim == 1 else "multilabel",
+        "logistic" if hasattr(estimator, "predict_proba") else "softmax",
+    )
+    iterations = [one.iterations for one in fitted if one.iterations is not None]
+    return model, {
+        "features": {ngrams.kind: len(ngrams.terms) for ngrams, _ in parts},
+        "iterations": max(iterations, default=None),
+        "not_converged": [int(column) for column, one in zip(asked, fitted, strict=True) if one.cut],
+    }
+
+
+def beside(parts: Sequence[csr_matrix]) -> csr_matrix:
+    """Features of several kinds side by side."""
+    from scipy.sparse import hstack
+
+    return parts[0] if len(parts) == 1 else hstack(parts, format="csr")
+
+
+def _weighted(estimator: Any, truth: np.ndarray, column: int, dimensions: int) -> Any:
+    from sklearn.base import clone
+
+    one = clone(estimator)
+    if dimensions == 1 and getattr(one, "class_weight", None) == "balanced":
+        classes = int(truth.any(axis=0).sum())
+        one.set_params(class_weight={0: 1.0, 1: len(truth) / (classes * int(truth[:, column].sum()))})
+    return one
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    weights: np.ndarray
+    intercept: float
+    iterations: int | None  # None: no solver
+    cut: bool  # before it had converged
+
+
+def _fit_label(estimator: Any, features: csr_matrix, truth: np.ndarray) -> _Fitted:
+    """Fit one label against the rest, as scikit-learn's `OneVsRestClassifier` does."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        estimator.fit(features, truth.astype(np.int64))
+    cut = any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+    if hasattr(estimator, "feature_log_prob_"):
+        # Naive Bayes: the logarithm of the odds of the label is a difference of two linear functions.
+        rest, label = estimator.feature_log_prob_
+        prior_of_rest, prior = estimator.class_log_prior_
+        return _Fitted(label - rest, float(prior - prior_of_rest), None, cut)
+    iterations = int(np.max(estimator.n_iter_))
+    return _Fitted(estimator.coef_[0], float(estimator.intercept_[0]), iterations, cut)
