@@ -79,7 +79,7 @@ def test_a_run_has_the_name_that_train_py_gives_it() -> None:
     all_names = [
         name for row in tweeteval.ROWS for clean in tweeteval.CLEANINGS for name in names(row.label, clean)
     ]
-    assert len(set(all_names)) == len(all_names) == 2 * (3 + 3 + 3 + 1)
+    assert len(set(all_names)) == len(all_names) == 2 * (3 + 3 + 3 + 1 + 5)
 
 
 def test_a_run_is_looked_for_under_the_name_that_train_py_gives_it(
