@@ -206,6 +206,14 @@ def test_tokens_are_those_of_the_model_that_is_chosen(audit: Callable[..., Ended
     assert encoder["tokenizer"] == "encoder tiny" and encoder["splits"]["train"]["min"] >= 3
 
 
+def test_a_model_that_reads_whole_texts_has_no_tokens(audit: Callable[..., Ended], tmp_path: Path) -> None:
+    ended = audit("data=sample", "data.rows=300", "model=tfidf_nb", "--quiet", "--out", "o")
+    assert ended.code == 0, ended.err
+    assert "words, median and most" in ended.out and "tokens of" not in ended.out
+    report = json.loads((tmp_path / "o" / "audit.json").read_text(encoding="utf-8"))
+    assert report["contents"]["tokens"] == [] and report["contents"]["lengths"]["train"]["words"]["min"] >= 1
+
+
 def test_an_encoder_that_cannot_be_had_is_left_out_and_said(
     audit: Callable[..., Ended], tmp_path: Path, no_network: None
 ) -> None:

@@ -34,7 +34,7 @@ def render(report: Mapping[str, Any], examples: Sequence[Example] = ()) -> str:
         _section("Conflicting labels and duplicates", sections.doubles(report)),
         _section("Features that alone tell a label", sections.rules(report)),
         _section("A classifier that sees no word", sections.surface(report)),
-        _section("Lengths in tokens", sections.tokens(report)),
+        _section("Lengths", sections.tokens(report)),
         _section("Characters, scripts and languages", sections.characters(report)),
         _section("Examples", _examples(examples)),
         _footer(report),

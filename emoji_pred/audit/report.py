@@ -117,10 +117,10 @@ def _about(corpus: Corpus, config: Mapping[str, Any], overrides: Sequence[str]) 
 def _contents(
     corpus: Corpus, config: Mapping[str, Any], overrides: Sequence[str], progress: Progress
 ) -> dict[str, Any]:
-    options, encoder = config["model"]["tokenizer"], config["encoder"]
-    asked = [options]
+    options, encoder = config["model"].get("tokenizer"), config["encoder"]
+    asked = [options] if options else []  # a linear model reads whole texts
     # An encoder that was typed is asked for, although the model may not read its tokens.
-    if options["kind"] == "words" and any(word.startswith("encoder=") for word in overrides):
+    if (not options or options["kind"] == "words") and any(word.startswith("encoder=") for word in overrides):
         asked.append({"kind": "encoder", "max_tokens": None})
     return {
         "characters": contents.character_figures(corpus),

@@ -181,8 +181,13 @@ def _told(scores: Mapping[str, Any]) -> str:
 
 
 def tokens(report: Report) -> str:
-    """Lengths in the tokens of the model, and what it does not see."""
-    parts = []
+    """Lengths in characters and words, in the tokens of the model, and what it does not see."""
+    lines = [
+        row(f"{kind}, {name}", numbers(f"{figure[kind][key]:,.0f}" for key in _LENGTHS))
+        for name, figure in report["contents"]["lengths"].items()
+        for kind in ("characters", "words")
+    ]
+    parts = [table(heads("split", _LENGTHS), lines)]
     for one in report["contents"]["tokens"]:
         title = f"{html.escape(one['tokenizer'])}: at most {one['limit']} tokens, cut on the {one['side']}"
         if "missing" in one:

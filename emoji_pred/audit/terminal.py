@@ -87,8 +87,14 @@ def _texts(report: Mapping[str, Any]) -> Table:
 def _tokens(report: Mapping[str, Any]) -> Table:
     splits = list(report["classes"]["rows"])
     table = _table("length", *splits)
+    lengths = report["contents"]["lengths"]
+    for kind in ("characters", "words"):
+        shown = (
+            f"{lengths[split][kind]['median']:,.0f} {lengths[split][kind]['max']:,.0f}" for split in splits
+        )
+        table.add_row(f"{kind}, median and most", *shown)
     for one in report["contents"]["tokens"]:
-        name = f"{one['tokenizer']}, median tokens"
+        name = f"tokens of {one['tokenizer']}, median"
         if "missing" in one:
             table.add_row(f"{one['tokenizer']}: left out", *("" for _ in splits))
             continue
