@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 FAILED, MISTAKE = 1, 2  # exit codes: a run failed; a mistake that the user can mend
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-LISTED = 12  # names shown where none is near
+LISTED = 20  # names shown where none is near
 
 
 class UserError(Exception):
