@@ -38,14 +38,18 @@ were not run.
 The paper reports validation numbers, so validation stands first; the epoch is the one with the best macro F1 on
 validation. Percent; "mean ± standard deviation" over seeds, a number alone is one run. The top class is the largest in
 training, {top_class}. One epoch of the paper is 1,570 optimizer steps of 256 rows. Here averages of word vectors are trained
-for {words} epochs of 256 rows (1,590 steps); encoders, for want of time, for {epochs} epoch of {batch} rows a step (419 steps),
-as the paper's tables are those of one epoch, but of thirty times the rows.
+for {words} epochs of 256 rows (1,590 steps), and encoders, in bfloat16, for {epochs} epochs of {batch} rows a step (1,676 steps):
+as many steps as the paper's tables of one epoch have, on far fewer rows.
 
-What can be seen: in its one epoch the stand-in learns little more than to answer the top class. The three class weights
-stand to each other as in the paper in what they were made for: the heavier they weigh rare classes, the lower is the recall
-of the top class and the higher its precision (one seed each). The second stage of Table 5 did not improve on its first:
-the best epoch on validation is that of the first stage, so its row is that of Table 3. Pretrained word vectors help the
-CNN, and TF-IDF with logistic regression is level with it.
+What can be seen, on validation as in the paper: the variants of each table stand to each other as there, though all lie
+lower. LoRA is better than a frozen encoder (Table 2; three seeds each). The heavier the class weights count rare classes,
+the lower are top 1, top 10 and the recall of the top class, and the higher is its precision (Table 3; one seed each). The
+encoder is better than the average of word vectors trained on the texts as the authors did (Table 4), and level with that of
+vectors trained ten times as long. The weights do what they were made for: of 62 classes 54 are never predicted without them,
+35 and 6 with them. With the second stage of Table 5 top 10 is two points higher, and top 1 the same (one seed). But
+pretrained word vectors of the right language are worth more here than an encoder of another one: the CNN from navec is the
+best on macro F1, TF-IDF with logistic regression on top 1. Training similar emoji as one, an idea of the paper's
+conclusion, does not help the CNN; the clusters were chosen by hand before any run.
 """
 
 
