@@ -7,10 +7,7 @@
 
 from __future__ import annotations
 
-import argparse
-import os
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +16,15 @@ from typing import Any
 import numpy as np
 
 from emoji_pred import runs
-from emoji_pred.errors import UserError
-from experiments.kept_runs import ROOT, kept_results, run_names, seeds_without, start
+from experiments.kept_runs import (
+    ROOT,
+    kept_results,
+    mistakes_in_one_line,
+    parser_of,
+    run_names,
+    seeds_without,
+    start,
+)
 
 RESULTS = ROOT / "results" / "emothreat"
 REPORT = ROOT / "results" / "emothreat.md"
@@ -181,15 +185,9 @@ def run_missing(runs_dir: Path, only: str | None, threads: int | None) -> None:
 
 def main() -> None:
     """Run what is missing, or render what is there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=("run", "report"))
-    parser.add_argument(
-        "--runs-dir", type=Path, default=Path(os.environ.get("EMOJI_PRED_RUNS", ROOT / "runs"))
-    )
-    parser.add_argument("--only", help="only this choice, as model=cnn")
-    parser.add_argument("--threads", type=int, help="torch threads of each run")
+    parser = parser_of(__doc__, "run", "report")
     arguments = parser.parse_args()
-    try:
+    with mistakes_in_one_line():
         if arguments.action == "run":
             run_missing(arguments.runs_dir, arguments.only, arguments.threads)
         else:
@@ -197,8 +195,6 @@ def main() -> None:
 
             REPORT.write_text(render(collect(arguments.runs_dir)), encoding="utf-8")
             print(f"written: {REPORT.relative_to(ROOT)}")
-    except UserError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

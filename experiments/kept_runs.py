@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import functools
 import json
+import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,28 @@ from experiments.compose import compose_config
 ROOT = Path(__file__).resolve().parents[1]
 
 Keep = Callable[[dict[str, Any], Path, Path], None]
+
+
+def parser_of(description: str | None, *actions: str) -> argparse.ArgumentParser:
+    """The command line of a table: what to do, where the runs lie, which of them, how many threads."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=actions)
+    default = Path(os.environ.get("EMOJI_PRED_RUNS", ROOT / "runs"))
+    parser.add_argument("--runs-dir", type=Path, default=default, help="where train.py leaves its runs")
+    parser.add_argument("--only", help="only the runs of this choice, as model=cnn")
+    parser.add_argument("--threads", type=int, help="torch threads of each run")
+    return parser
+
+
+@contextlib.contextmanager
+def mistakes_in_one_line() -> Iterator[None]:
+    """End the command with one line where a user can mend what is wrong."""
+    try:
+        yield
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 def run_names(typed: Sequence[str]) -> list[str]:

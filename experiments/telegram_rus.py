@@ -7,9 +7,7 @@ finished run's result to `results/telegram_rus/<hash>/` and renders `results/tel
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,8 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emoji_pred.errors import UserError
-from experiments.kept_runs import ROOT, kept_results, run_names, seeds_without, start
+from experiments.kept_runs import (
+    ROOT,
+    kept_results,
+    mistakes_in_one_line,
+    parser_of,
+    run_names,
+    seeds_without,
+    start,
+)
 
 RESULTS = ROOT / "results" / "telegram_rus"
 REPORT = ROOT / "results" / "telegram_rus.md"
@@ -307,16 +312,10 @@ def examples() -> list[dict[str, Any]]:
 
 def main() -> None:
     """Run what is missing, or render what is there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=("run", "figures", "report"))
-    parser.add_argument(
-        "--runs-dir", type=Path, default=Path(os.environ.get("EMOJI_PRED_RUNS", ROOT / "runs"))
-    )
-    parser.add_argument("--only", help="only commands that hold this, as model=cnn")
-    parser.add_argument("--threads", type=int, help="torch threads of each run")
+    parser = parser_of(__doc__, "run", "figures", "report")
     parser.add_argument("--emoji-font", help="a colour font for the figures")
     arguments = parser.parse_args()
-    try:
+    with mistakes_in_one_line():
         if arguments.action == "run":
             run_missing(arguments.runs_dir, arguments.only, arguments.threads)
         elif arguments.action == "figures":
@@ -327,8 +326,6 @@ def main() -> None:
             page = render(collect(arguments.runs_dir), examples())
             REPORT.write_text(page, encoding="utf-8")
             print(f"written: {REPORT.relative_to(ROOT)}")
-    except UserError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

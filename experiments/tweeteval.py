@@ -6,9 +6,6 @@ and its answers to `results/tweeteval/<hash>/` and renders `results/tweeteval.md
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +17,16 @@ from emoji_pred import runs
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.errors import UserError
 from experiments.compose import compose_config
-from experiments.kept_runs import ROOT, kept_results, put_between_marks, run_names, seeds_without, start
+from experiments.kept_runs import (
+    ROOT,
+    kept_results,
+    mistakes_in_one_line,
+    parser_of,
+    put_between_marks,
+    run_names,
+    seeds_without,
+    start,
+)
 from experiments.tweeteval_paper import REPORTS, Report
 
 RESULTS = ROOT / "results" / "tweeteval"
@@ -130,15 +136,9 @@ class Measured:
 
 def main() -> None:
     """Run what is missing, or render what is there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("action", choices=("run", "report"))
-    parser.add_argument(
-        "--runs-dir", type=Path, default=Path(os.environ.get("EMOJI_PRED_RUNS", ROOT / "runs"))
-    )
-    parser.add_argument("--only", help="only this model, as ffn")
-    parser.add_argument("--threads", type=int, help="torch threads of each run")
+    parser = parser_of(__doc__, "run", "report")
     arguments = parser.parse_args()
-    try:
+    with mistakes_in_one_line():
         if arguments.action == "run":
             run_missing(arguments.runs_dir, arguments.only, arguments.threads)
         else:
@@ -148,8 +148,6 @@ def main() -> None:
             REPORT.write_text(render(cells, collect_choices(arguments.runs_dir)), encoding="utf-8")
             put_between_marks(ROOT / "README.md", MARKS, paper_table(cells))
             print(f"written: {REPORT.relative_to(ROOT)}, and the table in README.md")
-    except UserError as error:
-        sys.exit(f"error: {error}")
 
 
 def command(row: Row, clean: str, seeds: Sequence[int], more: Sequence[str] = ()) -> list[str]:
@@ -183,7 +181,7 @@ def run_missing(runs_dir: Path, only: str | None, threads: int | None) -> None:
         seeds = seeds_without(choice.seeds, other)
         if seeds:
             missing.append((row_of(choice), choice_command(choice, seeds)))
-    wanted = [typed for row, typed in missing if not only or f"model={only}" in row.overrides]
+    wanted = [typed for row, typed in missing if not only or only in row.overrides]
     start(wanted, runs_dir, threads)
 
 

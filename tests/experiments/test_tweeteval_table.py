@@ -172,7 +172,7 @@ def test_a_sweep_that_failed_is_told_after_the_others(
 
     monkeypatch.setattr(subprocess, "run", fail_once)
     with pytest.raises(UserError, match=r"^1 command\(s\) failed"):
-        tweeteval.run_missing(tmp_path / "runs", only="cnn", threads=1)
+        tweeteval.run_missing(tmp_path / "runs", only="model=cnn", threads=1)
     assert len(started) == 3, "two cleanings and the choice"
 
 
