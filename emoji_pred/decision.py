@@ -103,8 +103,9 @@ def choose(
         seen: (C,) whether a class has training rows; None: all have.
     """
     rule = rule or {"name": "fixed", "threshold": HALF, "at_least_one": False}
-    scores = np.asarray(probabilities, dtype=np.float64)
     truth = np.asarray(targets).astype(bool)
+    known = np.ones(truth.shape[1], dtype=bool) if seen is None else np.asarray(seen).astype(bool)
+    scores = np.where(known, np.asarray(probabilities, dtype=np.float64), 0.0)  # given by no threshold
     name, classes, tuned_f1 = str(rule["name"]), scores.shape[1], None
     if name == "tuned":
         tuned_f1 = str(rule["tuned_f1"])
@@ -114,7 +115,6 @@ def choose(
         thresholds = [_best_of_class(scores[:, c], truth[:, c]) for c in range(classes)]
     else:
         thresholds = [float(rule["threshold"])] * classes
-    known = np.ones(classes, dtype=bool) if seen is None else np.asarray(seen).astype(bool)
     possible = tuple(value if one else NEVER for value, one in zip(thresholds, known.tolist(), strict=True))
     return Decision(name, possible, bool(rule["at_least_one"]), tuned_f1)
 

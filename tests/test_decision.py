@@ -119,3 +119,14 @@ def test_a_stored_decision_decides_to_the_bit() -> None:
     decision = choose(PER_CLASS, scores, truth)
     again = Decision.from_plain(json.loads(json.dumps(decision.plain())))
     assert again == decision
+
+
+def test_a_class_without_training_rows_has_no_part_in_the_common_threshold() -> None:
+    # By hand, micro F1. With the second class 0.65 is best (1 hit, 1 missed: 2/3; below 0.4, 2 hits and 4
+    # false: 1/2); without it any threshold between 0.1 and 0.4 (2 hits: 1).
+    scores = np.array([[0.7, 0.6], [0.4, 0.6], [0.1, 0.6], [0.1, 0.6]])
+    truth = np.array([[1, 0], [1, 0], [0, 0], [0, 0]])
+    rule = {"name": "tuned", "threshold": None, "tuned_f1": "micro", "at_least_one": False}
+    decision = choose(rule, scores, truth, seen=[True, False])
+    assert decision.labels(scores).tolist() == truth.astype(bool).tolist()
+    assert decision.thresholds[1] == 1.0
