@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from emoji_pred.decision import Decision, choose
 from emoji_pred.multilabel_metrics import EVERYTHING, NOTHING, of_answers, of_examples
@@ -23,6 +25,7 @@ TASK = {
     "hamming_loss": "Hamming loss",
     "label_ranking_average_precision": "ranking precision",
 }
+TWEETS = "the tweets alone, trained on all rows"
 YARDSTICKS = (NOTHING, EVERYTHING)
 PER_CLASS = {"name": "tuned_per_class", "at_least_one": False}
 
@@ -216,21 +219,57 @@ def _verdict(cells: Sequence[Measured]) -> str:
         "micro_f1": "micro F1 (shared task)",
         "macro_f1": "macro F1 (shared task)",
     }
-    for reading in READINGS:
-        here = [cell for cell in cells if cell.results and cell.reading == reading]
-        tfidf = [cell for cell in here if cell.row.table == "Table 4"]
-        encoders = [cell for cell in here if any(word.startswith("encoder=") for word in cell.row.overrides)]
-        if not tfidf or not encoders:
-            lines.append(f"| {reading} | {NOT_RUN} | | | | | |")
-            continue
-        for key, name in metrics.items():
-            sides = []
-            for side in (tfidf, encoders):
-                best = max(side, key=lambda cell: _value(cell, key, "validation"))
-                sides.append(f"{_value(best, key):.3f} | {best.row.label}")
-            nothing = here[0].results[0]["test"]["yardsticks"][NOTHING][key]
-            lines.append(f"| {reading} | {name} | {' | '.join(sides)} | {nothing:.3f} |")
+    here = [cell for cell in cells if cell.results and cell.reading == ALL_ROWS]
+    for name, reading in ((ALL_ROWS, _all_rows), (TWEETS, _tweets_alone)):
+        lines += _comparison(name, [(cell, [reading(one) for one in cell.results]) for cell in here], metrics)
+    alone = [cell for cell in cells if cell.results and cell.reading == WITHOUT_NEUTRAL]
+    lines += _comparison(
+        WITHOUT_NEUTRAL, [(cell, [_all_rows(one) for one in cell.results]) for cell in alone], metrics
+    )
     return "\n".join(lines)
+
+
+Figures = Sequence[tuple[Measured, list[dict[str, dict[str, Any]]]]]  # of each run, by split
+
+
+def _comparison(reading: str, figures: Figures, metrics: Mapping[str, str]) -> list[str]:
+    """A line for each metric: the best TF-IDF and the best encoder on validation, as they are on test."""
+    tfidf = [(cell, found) for cell, found in figures if cell.row.table == "Table 4"]
+    encoders = [
+        (cell, found)
+        for cell, found in figures
+        if any(word.startswith("encoder=") for word in cell.row.overrides)
+    ]
+    if not tfidf or not encoders:
+        return [f"| {reading} | {NOT_RUN} | | | | | |"]
+    lines = []
+    for key, name in metrics.items():
+        sides = []
+        for side in (tfidf, encoders):
+            best, found = max(side, key=lambda one: statistics.mean(run["validation"][key] for run in one[1]))
+            sides.append(f"{statistics.mean(run['test'][key] for run in found):.3f} | {best.row.label}")
+        nothing = figures[0][1][0]["test"]["yardsticks"][NOTHING][key]
+        lines.append(f"| {reading} | {name} | {' | '.join(sides)} | {nothing:.3f} |")
+    return lines
+
+
+def _all_rows(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures of a run as they stand in its result."""
+    return {split: result[split] for split in ("validation", "test")}
+
+
+def _tweets_alone(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures of the same model on the tweets alone, of the six labels that they have."""
+    neutral = result["label_names"].index("neutral")
+    figures = {}
+    for split in ("validation", "test"):
+        truth, probabilities = answers(result["run"], split)
+        given = Decision.from_plain(result[split]["decision"]).labels(probabilities)
+        tweets = ~truth[:, neutral].astype(bool)
+        truth, given = (np.delete(part[tweets], neutral, axis=1) for part in (truth, given))
+        nothing = of_answers(np.zeros_like(given), truth)
+        figures[split] = {**of_answers(given, truth), "yardsticks": {NOTHING: nothing}}
+    return figures
 
 
 def _models(cells: Sequence[Measured], reading: str) -> str:
@@ -353,9 +392,9 @@ def _notes(cells: Sequence[Measured], table: str | None) -> list[str]:
     return [f"\\* {'; '.join(labels)}: {note}.  " for note, labels in notes.items()]
 
 
-def _value(cell: Measured, metric: str, split: str = "test") -> float:
-    """The mean over seeds; below everything where there is no run."""
-    return statistics.mean([one[split][metric] for one in cell.results]) if cell.results else -1.0
+def _value(cell: Measured, metric: str) -> float:
+    """The mean over seeds on test; below everything where there is no run."""
+    return statistics.mean([one["test"][metric] for one in cell.results]) if cell.results else -1.0
 
 
 def _mean(cell: Measured, metric: str) -> str:

@@ -116,6 +116,11 @@ def test_the_comparison_names_the_best_of_both_sides(tmp_path: Path, results: Pa
         a_run(root, a_result(names(label, emothreat_report.ALL_ROWS)[0]))
     page = emothreat_report.render(emothreat.collect(root))
     assert "| all rows | accuracy, equation 7 | 0.500 | linear SVC | 0.500 | seven heads, stand-in |" in page
+    # Of the two tweets: one label of two found, and none of one.
+    assert (
+        "| the tweets alone, trained on all rows | accuracy, equation 7 | 0.250 | linear SVC | 0.250 |"
+        in page
+    )
     assert "| without the neutral reviews | not run |" in page
 
 
