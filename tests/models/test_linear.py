@@ -24,7 +24,7 @@ from emoji_pred.data.corpus import Split
 from emoji_pred.data.sample import load_sample
 from emoji_pred.errors import UserError
 from emoji_pred.models import linear
-from emoji_pred.models.calibration import Calibration
+from emoji_pred.models.calibration import Calibration, margin_probabilities
 from emoji_pred.models.estimators import linear_svc, logistic_regression, naive_bayes
 from emoji_pred.models.linear import FITTED, NEVER, LinearClassifier, fit_linear
 from emoji_pred.models.linear_file import content_of, read_linear
@@ -188,6 +188,50 @@ def test_calibration_is_scikit_learns(splits: dict[str, Split], method: str, nam
             theirs[rows] / theirs[rows].sum(1, keepdims=True),
             atol=5e-3,
         )
+
+
+def drawn(rows: int, classes: int, seen: int) -> tuple[np.ndarray, np.ndarray]:
+    """Margins (N, C) and class indices, of which only the first `seen` occur."""
+    random = np.random.default_rng(0)
+    truth, margins = random.integers(0, seen, rows), random.normal(-0.5, 0.4, (rows, classes))
+    margins[np.arange(rows), truth] += 0.6
+    return margins, truth
+
+
+@pytest.mark.parametrize("link", ["logistic", "softmax"])
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+def test_a_class_without_validation_rows_has_platts_share(method: str, link: str) -> None:
+    margins, truth = drawn(2000, 20, seen=19)
+    known = np.zeros(20, dtype=np.int8)
+    found = Calibration.fit(method, margins, truth, known, "multiclass", link).probabilities(
+        margins, known, "multiclass", link
+    )
+    # With several labels a text, each is calibrated by itself, and not normalised.
+    several = Calibration.fit(method, margins, np.eye(20)[truth], known, "multilabel", link)
+    each = several.probabilities(margins, known, "multilabel", link).astype(float)
+    told = each[:, :19].sum(1) > 0
+    each[:, 19] = 1 / 2002
+    np.testing.assert_allclose(found[told], each[told] / each[told].sum(1, keepdims=True), atol=1e-6)
+    assert told.mean() > 0.9 and (found.argmax(1) == 19).mean() < 0.02
+
+
+@pytest.mark.parametrize("link", ["logistic", "softmax"])
+def test_where_isotonic_regression_says_nothing_the_margins_do(link: str) -> None:
+    known = np.array([FITTED, FITTED, FITTED, FITTED, NEVER], dtype=np.int8)
+    truth = np.array([0, 0, 1, 1, 2, 2] * 3)  # none of class 3, which has training rows
+    margins = np.where(truth[:, None] == np.arange(5), 1.0, -1.0)
+    calibration = Calibration.fit("isotonic", margins, truth, known, "multiclass", link)
+    asked = np.array([[-2.0, -1.5, -3.0, -4.0, 9.0]])
+    found = calibration.probabilities(asked, known, "multiclass", link)
+    exact = np.exp(asked[:, :4]) if link == "softmax" else 1 / (1 + np.exp(-asked[:, :4]))
+    np.testing.assert_allclose(found[:, :4], exact / exact.sum(), atol=1e-6)
+    assert found[0, 4] == 0
+
+
+def test_probabilities_of_vanishing_margins_name_no_class_without_rows() -> None:
+    known = np.array([FITTED, NEVER, FITTED], dtype=np.int8)
+    found = margin_probabilities(np.full((1, 3), -1e4), known, "multiclass", "logistic")
+    assert found.tolist() == [[0.5, 0, 0.5]]
 
 
 @pytest.mark.parametrize("name", OURS)
