@@ -24,6 +24,24 @@ def margin_probabilities(margins: np.ndarray, known: np.ndarray, task: str, link
     return _normalised(_with_constants(_logistic(margins), known), known)
 
 
+def rounded(exact: np.ndarray, margins: np.ndarray, known: np.ndarray, task: str) -> np.ndarray:
+    """Probabilities (N, C) as float32 that predict what the margins (N, C) do.
+
+    That is the largest, or those above 0, of the labels that were fitted: rounding is kept from changing it.
+    """
+    found, fitted = exact.astype(np.float32), known == 0
+    if task == "multilabel":
+        given = (margins > 0) & fitted
+        found[given] = np.maximum(found[given], np.nextafter(np.float32(0.5), np.float32(1)))
+        found[~given & fitted] = np.minimum(found[~given & fitted], np.float32(0.5))
+    elif fitted.any():
+        rows, winner = np.arange(len(margins)), np.where(fitted, margins, -np.inf).argmax(axis=1)
+        tied = found.argmax(axis=1) != winner
+        largest = found[tied].max(axis=1)
+        found[rows[tied], winner[tied]] = np.nextafter(largest, np.float32(2))
+    return found
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Probabilities from margins, as the validation rows have them.
@@ -76,13 +94,12 @@ class Calibration:
     def probabilities(self, margins: np.ndarray, known: np.ndarray, task: str, link: str) -> np.ndarray:
         """(N, C) float32 from margins (N, C)."""
         if self.method == "temperature":
-            exact = _cooled(margins, self.temperature, known, task, link)
-        else:
-            each = _logistic(margins)
-            for label, points in self.points.items():
-                each[:, label] = self._map(margins[:, label], points)
-            each = _with_constants(each, known)
-            exact = each if task == "multilabel" else self._of_one(each, margins, known, link)
+            return rounded(_cooled(margins, self.temperature, known, task, link), margins, known, task)
+        each = _logistic(margins)
+        for label, points in self.points.items():
+            each[:, label] = self._map(margins[:, label], points)
+        each = _with_constants(each, known)
+        exact = each if task == "multilabel" else self._of_one(each, margins, known, link)
         return exact.astype(np.float32)
 
     def _of_one(self, each: np.ndarray, margins: np.ndarray, known: np.ndarray, link: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from emoji_pred.models.calibration import Calibration, margin_probabilities
+from emoji_pred.models.calibration import Calibration, margin_probabilities, rounded
 from emoji_pred.models.ngrams import KINDS, Ngrams
 
 if TYPE_CHECKING:
@@ -62,24 +62,13 @@ class LinearClassifier:
     def probabilities(self, margins: np.ndarray) -> np.ndarray:
         """(N, C) float32 from margins (N, C); calibrated, if the model is.
 
-        Without calibration, what they predict (the largest, or those above one half) is what the margins do:
-        rounding to float32 is kept from changing it.
+        Without calibration and with a temperature, what they predict (the largest, or those above one half)
+        is what the margins do.
         """
         if self.calibration is not None:
             return self.calibration.probabilities(margins, self.known, self.task, self.link)
         exact = margin_probabilities(margins, self.known, self.task, self.link)
-        rounded = exact.astype(np.float32)
-        fitted = self.known == FITTED
-        if self.task == "multilabel":
-            given = (margins > 0) & fitted
-            rounded[given] = np.maximum(rounded[given], np.nextafter(np.float32(0.5), np.float32(1)))
-            rounded[~given & fitted] = np.minimum(rounded[~given & fitted], np.float32(0.5))
-        elif fitted.any():
-            rows, winner = np.arange(len(margins)), np.where(fitted, margins, -np.inf).argmax(axis=1)
-            tied = rounded.argmax(axis=1) != winner
-            largest = rounded[tied].max(axis=1)
-            rounded[rows[tied], winner[tied]] = np.nextafter(largest, np.float32(2))
-        return rounded
+        return rounded(exact, margins, self.known, self.task)
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Probabilities (N, C) float32 of N texts, in their order."""

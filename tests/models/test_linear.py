@@ -139,10 +139,12 @@ def test_labels_that_no_row_or_every_row_has(name: str) -> None:
     assert lonely.predict(["good", ""]).tolist() == [[1, 0, 0], [1, 0, 0]]
 
 
-def test_rounding_changes_no_decision() -> None:
+@pytest.mark.parametrize("temperature", [None, 0.001, 0.7, 1000.0])
+def test_rounding_changes_no_decision(temperature: float | None) -> None:
     kind = replace(  # margins that float32 cannot tell apart
         fit_linear(["a b", "c d"] * 3, np.array([0, 1] * 3), 3, FEATURES_OF_LETTERS, naive_bayes())[0],
         known=np.zeros(3, dtype=np.int8),
+        calibration=temperature and Calibration("temperature", {}, temperature),
     )
     close = np.array([[1.0, 1.0 + 1e-12, 0.5], [1e-12, -1e-12, 3.0]])
     for link in ("softmax", "logistic"):
