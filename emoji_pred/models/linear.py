@@ -92,7 +92,8 @@ def fit_linear(
         features: `model.features` of the configuration.
         estimator: of scikit-learn, unfitted. With `class_weight="balanced"` and one label per text, rows of a
             class weigh N / (K x rows of the class) and all others 1, as in scikit-learn's LinearSVC, K being
-            the classes that have rows; with several labels, both sides of each label are balanced.
+            the classes that have rows; with two of them or several labels, both sides of each question are
+            balanced.
         processes: at most; a small problem is solved in this one. They change nothing.
 
     Returns:
@@ -157,9 +158,9 @@ def beside(parts: Sequence[csr_matrix]) -> csr_matrix:
 def _weighted(estimator: Any, truth: np.ndarray, column: int, dimensions: int) -> Any:
     from sklearn.base import clone
 
-    one = clone(estimator)
-    if dimensions == 1 and getattr(one, "class_weight", None) == "balanced":
-        classes = int(truth.any(axis=0).sum())
+    one, classes = clone(estimator), int(truth.any(axis=0).sum())
+    # Two classes are one question, whose sides scikit-learn balances as LinearSVC does.
+    if dimensions == 1 and classes > 2 and getattr(one, "class_weight", None) == "balanced":
         one.set_params(class_weight={0: 1.0, 1: len(truth) / (classes * int(truth[:, column].sum()))})
     return one
 

@@ -97,6 +97,24 @@ def test_balanced_one_label_is_linear_svcs_own(one_label: dict[str, Split]) -> N
     assert np.abs(margins - fitted(train, linear_svc()).margins(test.texts)).max() > 0.1
 
 
+@pytest.mark.parametrize("num_labels", [2, 3])  # one of three has no row
+def test_two_balanced_classes_are_linear_svcs_own(num_labels: int) -> None:
+    random = np.random.default_rng(0)
+    labels = (np.arange(300) % 10 == 0).astype(np.int64)
+    odds = np.where(labels[:, None] == 1, [0.3, 0.3, 0.2, 0.2], [0.2, 0.2, 0.3, 0.3])
+    texts = [" ".join(random.choice(["aa", "bb", "cc", "dd"], 5, p=row)) for row in odds]
+    vectorizer = TfidfVectorizer().fit(texts)
+    options = {"tol": 1e-8, "max_iter": 10_000}
+    reference = LinearSVC(class_weight="balanced", **options).fit(vectorizer.transform(texts), labels)
+    expected = reference.decision_function(vectorizer.transform(texts))
+    estimator = linear_svc(balanced=True, tolerance=1e-8, max_iterations=10_000)
+    model = fit_linear(texts, labels, num_labels, FEATURES, estimator)[0]
+    margins = model.margins(texts)
+    np.testing.assert_allclose(margins[:, 1], expected, atol=1e-4)
+    np.testing.assert_allclose(margins[:, 0], -expected, atol=1e-4)
+    assert 0.2 < (expected > 0).mean() < 0.8 and model.predict(texts)[:, 1].max() > 0.5
+
+
 def test_processes_change_nothing(splits: dict[str, Split], monkeypatch: pytest.MonkeyPatch) -> None:
     alone = fitted(splits["train"], linear_svc(seed=3))
     monkeypatch.setattr(linear, "SEVERAL_PROCESSES", 0)
