@@ -328,6 +328,18 @@ def damaged(arrays: dict[str, np.ndarray], about: dict[str, Any], what: str) -> 
             arrays["weights"] = arrays["weights"].astype(np.float32)
         case "calibration":
             about["calibration"] = {"method": "sigmoid", "labels": [40], "temperature": 1.0}
+        case "scalar" | "empty":
+            about["calibration"] = {"method": "isotonic", "labels": [0], "temperature": 1.0}
+            arrays["calibration.0"] = np.array(0.0) if what == "scalar" else np.zeros((2, 0))
+        case "twice":
+            assert arrays["words.lengths"][:2].tolist() == [3, 3]
+            arrays["words.terms"][3:6] = arrays["words.terms"][:3]
+        case "falling":
+            about["ngrams"]["words"]["ngrams"] = [3, 1]
+        case "nothing":
+            about["ngrams"]["words"]["ngrams"] = [0, 1]
+        case "rare":
+            about["ngrams"]["words"]["min_df"] = 0
         case "format":
             about["format"] = "emoji_pred.linear.9"
 
@@ -347,7 +359,7 @@ def damaged(arrays: dict[str, np.ndarray], about: dict[str, Any], what: str) -> 
             "kind",
             "calibration",
         ),
-        "format",
+        *("scalar", "empty", "twice", "falling", "nothing", "rare", "format"),
     ],
 )
 def test_a_file_of_other_content_is_refused(one_label: dict[str, Split], what: str, tmp_path: Path) -> None:
@@ -359,6 +371,24 @@ def test_a_file_of_other_content_is_refused(one_label: dict[str, Split], what: s
     save_file(arrays, path, {"emoji_pred": json.dumps(about)})
     with pytest.raises(UserError, match=r"is no linear model of this suite .*; train the run again"):
         read_linear(path)
+
+
+def test_labels_that_are_no_unicode_come_back(one_label: dict[str, Split], tmp_path: Path) -> None:
+    names = ["\ud83d", "\ude00 x", "😀", *(str(number) for number in range(9))]
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content_of(fitted(one_label["train"], naive_bayes()), names))
+    assert read_linear(path)[1].label_names == names
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"format": "\\ud800"}', '{"\\ud800": 1}', "[NaN", "1" * 5000, ""]
+)
+def test_a_description_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"weights": np.zeros(3)}, path, {"emoji_pred": text})
+    with pytest.raises(UserError, match="is no linear model") as raised:
+        read_linear(path)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
