@@ -252,9 +252,10 @@ def _train(
             **environment(outcome.on_gpu),
         },
     }
-    check_ours()
-    with stop_request.put_off():  # a signal waits until the result is whole
-        _write(directory, outcome, result)
+    with outcome.told_of_the_end():
+        check_ours()
+        with stop_request.put_off():  # a signal waits until the result is whole
+            _write(directory, outcome, result)
     outcome.log_evaluation(result)
     return result
 

@@ -24,9 +24,10 @@ from sklearn.svm import LinearSVC
 
 from emoji_pred import runs
 from emoji_pred.data.prepare import load_corpus
-from emoji_pred.errors import UserError
+from emoji_pred.errors import RunFailed, Stopped, UserError
 from emoji_pred.linear_predictor import LinearPredictor
 from emoji_pred.linear_training import fit_and_evaluate, processes
+from emoji_pred.loggers import EpochCSVLogger
 from emoji_pred.predictor import Predictor
 from emoji_pred.run import RunResult, find_finished, identify, run
 from emoji_pred.trained import load_predictor
@@ -296,6 +297,55 @@ def test_trackers_get_the_figures(compose: Compose, tmp_path: Path) -> None:
     read.Reload()
     found = {tag: read.Scalars(tag)[-1].value for tag in read.Tags()["scalars"]}
     assert found["test/macro_f1"] == pytest.approx(done.result["test"]["macro_f1"])
+
+
+class Recording(EpochCSVLogger):
+    """A logger that notes how it was closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.ends: list[BaseException] = []
+
+    def end_early(self, error: BaseException) -> None:
+        self.ends.append(error)
+
+
+FIT = "emoji_pred.linear_training.fit_linear"
+
+
+@pytest.mark.parametrize(
+    ("model", "fails", "error"),
+    [
+        ("tfidf_nb", FIT, Stopped(15)),
+        ("tfidf_nb", FIT, ValueError("x")),
+        ("tfidf_nb", "emoji_pred.evaluation.evaluate_splits", UserError("a mistake")),
+        ("tfidf_nb", "emoji_pred.runs.write_predictions", OSError("no space")),
+        ("ffn", "emoji_pred.runs.write_predictions", OSError("no space")),
+    ],
+)
+def test_trackers_are_told_of_an_early_end(
+    compose: Compose,
+    quick: Callable[..., list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    fails: str,
+    error: BaseException,
+) -> None:
+    overrides = quick("ffn") if model == "ffn" else [f"model={model}", *SAMPLE]
+    config = {**compose(*overrides, "logger=tensorboard"), "runs_dir": str(tmp_path / "runs")}
+    config |= {"cache_dir": str(tmp_path), "data_dir": str(tmp_path)}
+    built = [Recording(tmp_path / "curves.csv")]
+
+    def broken(*_: Any) -> None:
+        raise error
+
+    for place in ("emoji_pred.loggers", "emoji_pred.training"):
+        monkeypatch.setattr(f"{place}.build_logger", lambda *_, **__: built)
+    monkeypatch.setattr(fails, broken)
+    with pytest.raises((Stopped, RunFailed, UserError)):
+        run(config)
+    assert built[0].ends == [error]
 
 
 @pytest.mark.parametrize(
