@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -346,6 +347,40 @@ def test_trackers_are_told_of_an_early_end(
     with pytest.raises((Stopped, RunFailed, UserError)):
         run(config)
     assert built[0].ends == [error]
+
+
+@pytest.mark.parametrize(
+    ("model", "kinds"),
+    [
+        ("tfidf_nb", "model.features.words"),
+        ("ngram_svc", "model.features.words and model.features.characters"),
+    ],
+)
+def test_memory_that_does_not_suffice_is_told_with_advice(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, model: str, kinds: str
+) -> None:
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(FIT, full)
+    ended = command(f"model={model}", *SAMPLE, "trainer.threads=1")
+    advice = f"set max_features or a higher min_df of {kinds}, or lower trainer.threads; the whole trace: "
+    assert ended.code == 1 and advice in ended.error and "batch_size" not in ended.error
+
+
+def test_a_process_that_was_killed_is_told_with_advice(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = os.getpid()
+
+    def killed(*_: Any) -> Any:
+        assert os.getpid() != here
+        os.kill(os.getpid(), signal.SIGKILL)  # in a process of joblib, as the kernel does it
+
+    monkeypatch.setattr("emoji_pred.models.linear.SEVERAL_PROCESSES", 0)
+    monkeypatch.setattr("emoji_pred.models.linear._fit_label", killed)
+    ended = command("model=tfidf_nb", *SAMPLE, "trainer.threads=2")
+    assert ended.code == 1 and "or lower trainer.threads; the whole trace: " in ended.error
 
 
 @pytest.mark.parametrize(
