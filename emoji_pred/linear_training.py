@@ -7,6 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,29 @@ def fit_and_evaluate(config: Options, corpus: Corpus, directory: Path, overrides
     Raises:
         UserError: no n-gram is left of the training texts.
     """
+    loggers = _loggers(config, directory, overrides)
+    told = functools.partial(_told_of_the_end, loggers)
+    with told():
+        figures, predictions = _measured(config, corpus, *_fitted(config, corpus, directory))
+    texts = {name: corpus.splits[name].texts for name in predictions}
+    return Outcome(
+        figures,
+        predictions,
+        directory / CANDIDATE,
+        functools.partial(_log_evaluation, loggers, predictions=predictions, texts=texts),
+        on_gpu=False,
+        seconds_before=0.0,
+        interruptions=0,
+        forget_states=lambda: None,
+        name=runs.LINEAR,
+        told_of_the_end=told,
+    )
+
+
+def _fitted(
+    config: Options, corpus: Corpus, directory: Path
+) -> tuple[LinearClassifier, dict[str, Any], dict[str, np.ndarray]]:
+    """The model, written to its file; how it was fitted; its probabilities (N, C) of each evaluated split."""
     options, rows = config["model"], corpus.splits["train"]
     started = time.monotonic()
     estimator = configuration.instantiate(options["estimator"], seed=config["seed"])
@@ -54,40 +78,35 @@ def fit_and_evaluate(config: Options, corpus: Corpus, directory: Path, overrides
     probabilities = {name: model.probabilities(margins[name]) for name in splits}
     with runs.replace_file(directory / CANDIDATE) as stream:
         stream.write(content_of(model, list(corpus.label_names)))
-    ended = time.monotonic()
+    fit["not_converged"] = [corpus.label_names[label] for label in fit["not_converged"]]
+    fit["fit_seconds"] = round(fitted - started, 2)
+    fit["predict_seconds"] = round(time.monotonic() - fitted, 2)
+    return model, fit, probabilities
 
+
+def _measured(
+    config: Options,
+    corpus: Corpus,
+    model: LinearClassifier,
+    fit: dict[str, Any],
+    probabilities: Mapping[str, np.ndarray],
+) -> tuple[dict[str, Any], dict[str, runs.SplitPredictions]]:
+    """What the result says of a model, and the predictions."""
     with without_transformers():  # torchmetrics would load it
         from emoji_pred.evaluation import evaluate_splits
 
         measured, predictions = evaluate_splits(corpus, probabilities, config.get("decision"))
     weights = model.weights.size + model.intercepts.size
-    fit["not_converged"] = [corpus.label_names[label] for label in fit["not_converged"]]
     figures: dict[str, Any] = {
         "parameters": {"total": weights, "trainable": weights},
         "best_epoch": None,
         "curves": [],
         "padding": None,
-        "fit": {
-            **fit,
-            "fit_seconds": round(fitted - started, 2),
-            "predict_seconds": round(ended - fitted, 2),
-        },
+        "fit": fit,
         "probabilities": probabilities_in_words(model),
         **{name: measured.get(name) for name in EVALUATED},
     }
-    texts = {name: corpus.splits[name].texts for name in predictions}
-    loggers = _loggers(config, directory, overrides)
-    return Outcome(
-        figures,
-        predictions,
-        directory / CANDIDATE,
-        functools.partial(_log_evaluation, loggers, predictions=predictions, texts=texts),
-        on_gpu=False,
-        seconds_before=0.0,
-        interruptions=0,
-        forget_states=lambda: None,
-        name=runs.LINEAR,
-    )
+    return figures, predictions
 
 
 def processes(config: Options) -> int:
@@ -129,7 +148,7 @@ def _warn(fit: Options, model: LinearClassifier, corpus: Corpus, options: Option
     if absent:
         warnings.warn(
             f"{len(absent)} label(s) without a training row are never predicted: {_some(absent)}",
-            stacklevel=3,
+            stacklevel=4,
         )
     cut = [corpus.label_names[label] for label in fit["not_converged"]]
     if cut:
@@ -137,7 +156,7 @@ def _warn(fit: Options, model: LinearClassifier, corpus: Corpus, options: Option
         warnings.warn(
             f"the solver stopped before it had converged for {len(cut)} label(s): {_some(cut)}; raise "
             f"model.estimator.max_iterations={limit}",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -153,6 +172,14 @@ def _loggers(config: Options, directory: Path, overrides: Sequence[str]) -> Any:
 
     title = run_title(overrides, directory.name)
     return build_logger(config["logger"], directory, title, runs.public(config))
+
+
+def _told_of_the_end(loggers: Any) -> AbstractContextManager[None]:
+    if not loggers:
+        return nullcontext()
+    from emoji_pred.loggers import told_of_the_end
+
+    return told_of_the_end(loggers)
 
 
 def _log_evaluation(loggers: Any, result: dict[str, Any], **evaluated: Any) -> None:

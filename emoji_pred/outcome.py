@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Outcome:
         interruptions: how often.
         forget_states: removes what was kept to continue.
         name: what the file of the model is called in the run's directory.
+        told_of_the_end: in its context an error is told to the loggers, until they have the result.
     """
 
     figures: dict[str, Any]
@@ -36,3 +38,4 @@ class Outcome:
     interruptions: int
     forget_states: Callable[[], None]
     name: str = runs.CHECKPOINT
+    told_of_the_end: Callable[[], AbstractContextManager[None]] = nullcontext

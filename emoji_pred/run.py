@@ -124,7 +124,7 @@ def _lead(
             check_ours = functools.partial(check_not_lost, lease, directory)
             peers.start(devices)
             train = functools.partial(_train, config, identity, overrides, started, check_ours, peers, watch)
-            result = _train_or_tell(train, directory, overrides, peers)
+            result = _train_or_tell(train, config, directory, overrides, peers)
     except BaseException:
         with contextlib.suppress(OSError):  # nothing was written: no trace of it
             directory.rmdir()
@@ -174,7 +174,11 @@ def check_before_training(config: Options) -> None:
 
 
 def _train_or_tell(
-    train: Callable[[], dict[str, Any]], directory: Path, overrides: list[str], peers: Peers
+    train: Callable[[], dict[str, Any]],
+    config: Options,
+    directory: Path,
+    overrides: list[str],
+    peers: Peers,
 ) -> dict[str, Any]:
     """Train; an error is kept beside the run and told in one line.
 
@@ -203,14 +207,22 @@ def _train_or_tell(
         if isinstance(behind, UserError | RunFailed):
             raise behind from error
         line = one_line(f"{type(error).__name__}: {error}")[:300]
-        advice = "; lower model.batch_size, or raise model.accumulate" if _out_of_memory(error) else ""
+        advice = f"; {_needs_less_memory(config)}" if _out_of_memory(error) else ""
         raise RunFailed(f"{line}{advice}; the whole trace: {directory / runs.TRACE}") from error
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    """Python's, a GPU's or torch's on a CPU, which is a RuntimeError."""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
+    """Python's, a GPU's, torch's on a CPU (a RuntimeError), or joblib's of a process that was killed."""
+    words = ("out of memory", "can't allocate memory", "not enough memory", "excessive memory usage")
     return isinstance(error, MemoryError) or any(part in str(error) for part in words)
+
+
+def _needs_less_memory(config: Options) -> str:
+    if not runs.is_linear(config):
+        return "lower model.batch_size, or raise model.accumulate"
+    features = config["model"]["features"]
+    kinds = [f"model.features.{kind}" for kind, options in features.items() if options["ngrams"] is not None]
+    return f"set max_features or a higher min_df of {' and '.join(kinds)}, or lower trainer.threads"
 
 
 def _train(
@@ -252,9 +264,10 @@ def _train(
             **environment(outcome.on_gpu),
         },
     }
-    check_ours()
-    with stop_request.put_off():  # a signal waits until the result is whole
-        _write(directory, outcome, result)
+    with outcome.told_of_the_end():
+        check_ours()
+        with stop_request.put_off():  # a signal waits until the result is whole
+            _write(directory, outcome, result)
     outcome.log_evaluation(result)
     return result
 

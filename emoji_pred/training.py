@@ -177,6 +177,7 @@ def _evaluate(
         saver.seconds_before,
         saver.interruptions,
         functools.partial(remove_states, saver.directory),
+        told_of_the_end=functools.partial(told_of_the_end, loggers),
     )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -24,9 +25,10 @@ from sklearn.svm import LinearSVC
 
 from emoji_pred import runs
 from emoji_pred.data.prepare import load_corpus
-from emoji_pred.errors import UserError
+from emoji_pred.errors import RunFailed, Stopped, UserError
 from emoji_pred.linear_predictor import LinearPredictor
 from emoji_pred.linear_training import fit_and_evaluate, processes
+from emoji_pred.loggers import EpochCSVLogger
 from emoji_pred.predictor import Predictor
 from emoji_pred.run import RunResult, find_finished, identify, run
 from emoji_pred.trained import load_predictor
@@ -296,6 +298,89 @@ def test_trackers_get_the_figures(compose: Compose, tmp_path: Path) -> None:
     read.Reload()
     found = {tag: read.Scalars(tag)[-1].value for tag in read.Tags()["scalars"]}
     assert found["test/macro_f1"] == pytest.approx(done.result["test"]["macro_f1"])
+
+
+class Recording(EpochCSVLogger):
+    """A logger that notes how it was closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.ends: list[BaseException] = []
+
+    def end_early(self, error: BaseException) -> None:
+        self.ends.append(error)
+
+
+FIT = "emoji_pred.linear_training.fit_linear"
+
+
+@pytest.mark.parametrize(
+    ("model", "fails", "error"),
+    [
+        ("tfidf_nb", FIT, Stopped(15)),
+        ("tfidf_nb", FIT, ValueError("x")),
+        ("tfidf_nb", "emoji_pred.evaluation.evaluate_splits", UserError("a mistake")),
+        ("tfidf_nb", "emoji_pred.runs.write_predictions", OSError("no space")),
+        ("ffn", "emoji_pred.runs.write_predictions", OSError("no space")),
+    ],
+)
+def test_trackers_are_told_of_an_early_end(
+    compose: Compose,
+    quick: Callable[..., list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    fails: str,
+    error: BaseException,
+) -> None:
+    overrides = quick("ffn") if model == "ffn" else [f"model={model}", *SAMPLE]
+    config = {**compose(*overrides, "logger=tensorboard"), "runs_dir": str(tmp_path / "runs")}
+    config |= {"cache_dir": str(tmp_path), "data_dir": str(tmp_path)}
+    built = [Recording(tmp_path / "curves.csv")]
+
+    def broken(*_: Any) -> None:
+        raise error
+
+    for place in ("emoji_pred.loggers", "emoji_pred.training"):
+        monkeypatch.setattr(f"{place}.build_logger", lambda *_, **__: built)
+    monkeypatch.setattr(fails, broken)
+    with pytest.raises((Stopped, RunFailed, UserError)):
+        run(config)
+    assert built[0].ends == [error]
+
+
+@pytest.mark.parametrize(
+    ("model", "kinds"),
+    [
+        ("tfidf_nb", "model.features.words"),
+        ("ngram_svc", "model.features.words and model.features.characters"),
+    ],
+)
+def test_memory_that_does_not_suffice_is_told_with_advice(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, model: str, kinds: str
+) -> None:
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(FIT, full)
+    ended = command(f"model={model}", *SAMPLE, "trainer.threads=1")
+    advice = f"set max_features or a higher min_df of {kinds}, or lower trainer.threads; the whole trace: "
+    assert ended.code == 1 and advice in ended.error and "batch_size" not in ended.error
+
+
+def test_a_process_that_was_killed_is_told_with_advice(
+    command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = os.getpid()
+
+    def killed(*_: Any) -> Any:
+        assert os.getpid() != here
+        os.kill(os.getpid(), signal.SIGKILL)  # in a process of joblib, as the kernel does it
+
+    monkeypatch.setattr("emoji_pred.models.linear.SEVERAL_PROCESSES", 0)
+    monkeypatch.setattr("emoji_pred.models.linear._fit_label", killed)
+    ended = command("model=tfidf_nb", *SAMPLE, "trainer.threads=2")
+    assert ended.code == 1 and "or lower trainer.threads; the whole trace: " in ended.error
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,25 @@ def margin_probabilities(margins: np.ndarray, known: np.ndarray, task: str, link
         return _with_constants(_logistic(margins), known)
     if link == "softmax":
         return _softmax(margins, known)
-    return _normalised(_with_constants(_logistic(margins), known))
+    return _normalised(_with_constants(_logistic(margins), known), known)
+
+
+def rounded(exact: np.ndarray, margins: np.ndarray, known: np.ndarray, task: str) -> np.ndarray:
+    """Probabilities (N, C) as float32 that predict what the margins (N, C) do.
+
+    That is the largest, or those above 0, of the labels that were fitted: rounding is kept from changing it.
+    """
+    found, fitted = exact.astype(np.float32), known == 0
+    if task == "multilabel":
+        given = (margins > 0) & fitted
+        found[given] = np.maximum(found[given], np.nextafter(np.float32(0.5), np.float32(1)))
+        found[~given & fitted] = np.minimum(found[~given & fitted], np.float32(0.5))
+    elif fitted.any():
+        rows, winner = np.arange(len(margins)), np.where(fitted, margins, -np.inf).argmax(axis=1)
+        tied = found.argmax(axis=1) != winner
+        largest = found[tied].max(axis=1)
+        found[rows[tied], winner[tied]] = np.nextafter(largest, np.float32(2))
+    return found
 
 
 @dataclass(frozen=True)
@@ -33,7 +51,7 @@ class Calibration:
             may change what is predicted; `temperature` (Guo et al. 2017) divides by one number: it cannot.
         points: of each label that was calibrated, by its number: for `sigmoid` slope and offset of
             1 / (1 + exp(slope * margin + offset)), (2,); for `isotonic` margins and their probabilities,
-            (2, K).
+            (2, K), with K = 1 where it is one number for all margins.
         temperature: of `temperature`.
     """
 
@@ -56,31 +74,41 @@ class Calibration:
             link: see `models.linear`.
 
         Returns:
-            For `sigmoid` and `isotonic`, a label that none or all of the rows have is left as it is.
+            For `sigmoid` and `isotonic`, a label that none or all of the rows have is left as it is; where a
+            text has one label, one that no row has gets Platt's probability of it, 1 / (N + 2), whatever the
+            margin: beside calibrated probabilities, which are near the shares of the classes, its own would
+            be far too large.
         """
         truth = labels.astype(bool) if labels.ndim == 2 else labels[:, None] == np.arange(margins.shape[1])
         if method == "temperature":
             return cls(method, {}, _temperature(margins, truth, known, task, link))
         mixed = truth.any(axis=0) & ~truth.all(axis=0) & (known == 0)
-        return cls(
-            method,
-            {
-                int(label): _curve(method, margins[:, label], truth[:, label])
-                for label in np.flatnonzero(mixed)
-            },
-        )
+        points = {
+            int(label): _curve(method, margins[:, label], truth[:, label]) for label in np.flatnonzero(mixed)
+        }
+        if task == "multiclass" and points:
+            unseen = (known == 0) & ~truth.any(axis=0)
+            points |= {int(label): _constant(method, len(truth)) for label in np.flatnonzero(unseen)}
+        return cls(method, points)
 
     def probabilities(self, margins: np.ndarray, known: np.ndarray, task: str, link: str) -> np.ndarray:
         """(N, C) float32 from margins (N, C)."""
         if self.method == "temperature":
-            exact = _cooled(margins, self.temperature, known, task, link)
-        else:
-            each = _logistic(margins)
-            for label, points in self.points.items():
-                each[:, label] = self._map(margins[:, label], points)
-            each = _with_constants(each, known)
-            exact = each if task == "multilabel" else _normalised(each)
+            return rounded(_cooled(margins, self.temperature, known, task, link), margins, known, task)
+        each = _logistic(margins)
+        for label, points in self.points.items():
+            each[:, label] = self._map(margins[:, label], points)
+        each = _with_constants(each, known)
+        exact = each if task == "multilabel" else self._of_one(each, margins, known, link)
         return exact.astype(np.float32)
+
+    def _of_one(self, each: np.ndarray, margins: np.ndarray, known: np.ndarray, link: str) -> np.ndarray:
+        """Rows that sum to 1; uncalibrated where every curve says 0, as isotonic ones may."""
+        curves = [label for label, points in self.points.items() if points.shape[-1] > 1]
+        silent = (each[:, curves] == 0).all(axis=1, keepdims=True)
+        return np.where(
+            silent, margin_probabilities(margins, known, "multiclass", link), _normalised(each, known)
+        )
 
     def _map(self, margins: np.ndarray, points: np.ndarray) -> np.ndarray:
         if self.method == "sigmoid":
@@ -108,6 +136,11 @@ def _curve(method: str, margins: np.ndarray, truth: np.ndarray) -> np.ndarray:
         np.tile(margins, 2)[:, None], np.repeat([1, 0], count), np.concatenate([target, 1 - target])
     )
     return -np.array([fitted.coef_[0, 0], fitted.intercept_[0]])
+
+
+def _constant(method: str, rows: int) -> np.ndarray:
+    """A curve that is 1 / (rows + 2) everywhere: Platt's target for rows none of which has the label."""
+    return np.array([[0.0], [1 / (rows + 2)]]) if method == "isotonic" else np.array([0.0, np.log(rows + 1)])
 
 
 def _temperature(margins: np.ndarray, truth: np.ndarray, known: np.ndarray, task: str, link: str) -> float:
@@ -157,7 +190,8 @@ def _with_constants(each: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.where(known == 0, each, (known > 0).astype(np.float64))
 
 
-def _normalised(each: np.ndarray) -> np.ndarray:
-    """Rows that sum to 1; where isotonic regression gives every class 0, all are alike."""
+def _normalised(each: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Rows that sum to 1; where all are 0, the classes that have training rows are alike."""
     totals = each.sum(axis=1, keepdims=True)
-    return np.divide(each, totals, out=np.full_like(each, 1 / each.shape[1]), where=totals > 0)
+    alike = np.broadcast_to((known >= 0) / (known >= 0).sum(), each.shape).copy()
+    return np.divide(each, totals, out=alike, where=totals > 0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from emoji_pred.models.calibration import Calibration, margin_probabilities
+from emoji_pred.models.calibration import Calibration, margin_probabilities, rounded
 from emoji_pred.models.ngrams import KINDS, Ngrams
 
 if TYPE_CHECKING:
@@ -62,24 +62,13 @@ class LinearClassifier:
     def probabilities(self, margins: np.ndarray) -> np.ndarray:
         """(N, C) float32 from margins (N, C); calibrated, if the model is.
 
-        Without calibration, what they predict (the largest, or those above one half) is what the margins do:
-        rounding to float32 is kept from changing it.
+        Without calibration and with a temperature, what they predict (the largest, or those above one half)
+        is what the margins do.
         """
         if self.calibration is not None:
             return self.calibration.probabilities(margins, self.known, self.task, self.link)
         exact = margin_probabilities(margins, self.known, self.task, self.link)
-        rounded = exact.astype(np.float32)
-        fitted = self.known == FITTED
-        if self.task == "multilabel":
-            given = (margins > 0) & fitted
-            rounded[given] = np.maximum(rounded[given], np.nextafter(np.float32(0.5), np.float32(1)))
-            rounded[~given & fitted] = np.minimum(rounded[~given & fitted], np.float32(0.5))
-        elif fitted.any():
-            rows, winner = np.arange(len(margins)), np.where(fitted, margins, -np.inf).argmax(axis=1)
-            tied = rounded.argmax(axis=1) != winner
-            largest = rounded[tied].max(axis=1)
-            rounded[rows[tied], winner[tied]] = np.nextafter(largest, np.float32(2))
-        return rounded
+        return rounded(exact, margins, self.known, self.task)
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Probabilities (N, C) float32 of N texts, in their order."""
@@ -103,7 +92,8 @@ def fit_linear(
         features: `model.features` of the configuration.
         estimator: of scikit-learn, unfitted. With `class_weight="balanced"` and one label per text, rows of a
             class weigh N / (K x rows of the class) and all others 1, as in scikit-learn's LinearSVC, K being
-            the classes that have rows; with several labels, both sides of each label are balanced.
+            the classes that have rows; with two of them or several labels, both sides of each question are
+            balanced.
         processes: at most; a small problem is solved in this one. They change nothing.
 
     Returns:
@@ -168,9 +158,9 @@ def beside(parts: Sequence[csr_matrix]) -> csr_matrix:
 def _weighted(estimator: Any, truth: np.ndarray, column: int, dimensions: int) -> Any:
     from sklearn.base import clone
 
-    one = clone(estimator)
-    if dimensions == 1 and getattr(one, "class_weight", None) == "balanced":
-        classes = int(truth.any(axis=0).sum())
+    one, classes = clone(estimator), int(truth.any(axis=0).sum())
+    # Two classes are one question, whose sides scikit-learn balances as LinearSVC does.
+    if dimensions == 1 and classes > 2 and getattr(one, "class_weight", None) == "balanced":
         one.set_params(class_weight={0: 1.0, 1: len(truth) / (classes * int(truth[:, column].sum()))})
     return one
 

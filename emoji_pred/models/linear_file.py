@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from emoji_pred.errors import UserError, one_line
 from emoji_pred.models.calibration import Calibration
@@ -20,18 +20,27 @@ from emoji_pred.models.linear import LinearClassifier
 from emoji_pred.models.ngrams import Ngrams
 
 FORMAT = "emoji_pred.linear.1"
+# Pydantic's errors and those of decoding are ValueErrors; nested too deep, JSON is a RecursionError.
+UNREADABLE = (ValueError, LookupError, TypeError, OSError, MemoryError, RecursionError)
 
 
 class _Part(BaseModel):
     """The options of one kind of n-grams."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    ngrams: list[int] = Field(min_length=2, max_length=2)
-    min_df: int
-    max_features: int | None
+    ngrams: list[PositiveInt] = Field(min_length=2, max_length=2)
+    min_df: PositiveInt
+    max_features: PositiveInt | None
     sublinear_tf: bool
     lowercase: bool
     within_words: bool | None = None
+
+    @field_validator("ngrams")
+    @classmethod
+    def _ends_rise(cls, ends: list[int]) -> list[int]:
+        if ends[0] > ends[1]:
+            raise ValueError("the shortest comes first, then the longest")
+        return ends
 
 
 class _Calibrated(BaseModel):
@@ -110,13 +119,18 @@ def read_linear(path: Path) -> tuple[LinearClassifier, Description]:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            described = Description.model_validate_json((file.metadata() or {}).get("emoji_pred", "null"))
+            described = _described((file.metadata() or {}).get("emoji_pred", "null"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         return _model(described, arrays), described
-    except (SafetensorError, ValidationError, ValueError, KeyError, TypeError, OSError, MemoryError) as error:
+    except (SafetensorError, *UNREADABLE) as error:
         raise UserError(
             f"{path} is no linear model of this suite ({one_line(error)[:200]}); train the run again"
         ) from error
+
+
+def _described(text: str) -> Description:
+    # Not pydantic's own parser, which refuses lone surrogates.
+    return Description.model_validate(json.loads(text))
 
 
 def _model(described: Description, arrays: Mapping[str, np.ndarray]) -> LinearClassifier:
@@ -148,6 +162,8 @@ def _ngrams(kind: str, part: _Part, arrays: Mapping[str, np.ndarray]) -> Ngrams:
         raise ValueError(f"{kind}.lengths do not fit {kind}.terms")
     starts = (ends - lengths).tolist()
     terms = tuple(letters[start:end] for start, end in zip(starts, ends.tolist(), strict=True))
+    if len(set(terms)) < len(terms):
+        raise ValueError(f"{kind}.terms holds an n-gram twice")
     options: dict[str, Any] = part.model_dump(exclude_none=False)
     return Ngrams(kind, options, terms, _array(arrays, f"{kind}.idf", np.float64, (len(terms),)))
 
@@ -158,7 +174,7 @@ def _curve(described: Description, label: int, arrays: Mapping[str, np.ndarray])
         raise ValueError(f"calibration of label {label}, which does not exist")
     name = f"calibration.{label}"
     several = described.calibration.method == "isotonic"
-    return _array(arrays, name, np.float64, (2, arrays[name].shape[-1]) if several else (2,))
+    return _array(arrays, name, np.float64, (2, max(1, arrays[name].shape[-1])) if several else (2,))
 
 
 def _array(arrays: Mapping[str, np.ndarray], name: str, kind: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -24,7 +24,7 @@ from emoji_pred.data.corpus import Split
 from emoji_pred.data.sample import load_sample
 from emoji_pred.errors import UserError
 from emoji_pred.models import linear
-from emoji_pred.models.calibration import Calibration
+from emoji_pred.models.calibration import Calibration, margin_probabilities
 from emoji_pred.models.estimators import linear_svc, logistic_regression, naive_bayes
 from emoji_pred.models.linear import FITTED, NEVER, LinearClassifier, fit_linear
 from emoji_pred.models.linear_file import content_of, read_linear
@@ -97,6 +97,24 @@ def test_balanced_one_label_is_linear_svcs_own(one_label: dict[str, Split]) -> N
     assert np.abs(margins - fitted(train, linear_svc()).margins(test.texts)).max() > 0.1
 
 
+@pytest.mark.parametrize("num_labels", [2, 3])  # one of three has no row
+def test_two_balanced_classes_are_linear_svcs_own(num_labels: int) -> None:
+    random = np.random.default_rng(0)
+    labels = (np.arange(300) % 10 == 0).astype(np.int64)
+    odds = np.where(labels[:, None] == 1, [0.3, 0.3, 0.2, 0.2], [0.2, 0.2, 0.3, 0.3])
+    texts = [" ".join(random.choice(["aa", "bb", "cc", "dd"], 5, p=row)) for row in odds]
+    vectorizer = TfidfVectorizer().fit(texts)
+    options = {"tol": 1e-8, "max_iter": 10_000}
+    reference = LinearSVC(class_weight="balanced", **options).fit(vectorizer.transform(texts), labels)
+    expected = reference.decision_function(vectorizer.transform(texts))
+    estimator = linear_svc(balanced=True, tolerance=1e-8, max_iterations=10_000)
+    model = fit_linear(texts, labels, num_labels, FEATURES, estimator)[0]
+    margins = model.margins(texts)
+    np.testing.assert_allclose(margins[:, 1], expected, atol=1e-4)
+    np.testing.assert_allclose(margins[:, 0], -expected, atol=1e-4)
+    assert 0.2 < (expected > 0).mean() < 0.8 and model.predict(texts)[:, 1].max() > 0.5
+
+
 def test_processes_change_nothing(splits: dict[str, Split], monkeypatch: pytest.MonkeyPatch) -> None:
     alone = fitted(splits["train"], linear_svc(seed=3))
     monkeypatch.setattr(linear, "SEVERAL_PROCESSES", 0)
@@ -139,10 +157,12 @@ def test_labels_that_no_row_or_every_row_has(name: str) -> None:
     assert lonely.predict(["good", ""]).tolist() == [[1, 0, 0], [1, 0, 0]]
 
 
-def test_rounding_changes_no_decision() -> None:
+@pytest.mark.parametrize("temperature", [None, 0.001, 0.7, 1000.0])
+def test_rounding_changes_no_decision(temperature: float | None) -> None:
     kind = replace(  # margins that float32 cannot tell apart
         fit_linear(["a b", "c d"] * 3, np.array([0, 1] * 3), 3, FEATURES_OF_LETTERS, naive_bayes())[0],
         known=np.zeros(3, dtype=np.int8),
+        calibration=temperature and Calibration("temperature", {}, temperature),
     )
     close = np.array([[1.0, 1.0 + 1e-12, 0.5], [1e-12, -1e-12, 3.0]])
     for link in ("softmax", "logistic"):
@@ -188,6 +208,50 @@ def test_calibration_is_scikit_learns(splits: dict[str, Split], method: str, nam
             theirs[rows] / theirs[rows].sum(1, keepdims=True),
             atol=5e-3,
         )
+
+
+def drawn(rows: int, classes: int, seen: int) -> tuple[np.ndarray, np.ndarray]:
+    """Margins (N, C) and class indices, of which only the first `seen` occur."""
+    random = np.random.default_rng(0)
+    truth, margins = random.integers(0, seen, rows), random.normal(-0.5, 0.4, (rows, classes))
+    margins[np.arange(rows), truth] += 0.6
+    return margins, truth
+
+
+@pytest.mark.parametrize("link", ["logistic", "softmax"])
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
+def test_a_class_without_validation_rows_has_platts_share(method: str, link: str) -> None:
+    margins, truth = drawn(2000, 20, seen=19)
+    known = np.zeros(20, dtype=np.int8)
+    found = Calibration.fit(method, margins, truth, known, "multiclass", link).probabilities(
+        margins, known, "multiclass", link
+    )
+    # With several labels a text, each is calibrated by itself, and not normalised.
+    several = Calibration.fit(method, margins, np.eye(20)[truth], known, "multilabel", link)
+    each = several.probabilities(margins, known, "multilabel", link).astype(float)
+    told = each[:, :19].sum(1) > 0
+    each[:, 19] = 1 / 2002
+    np.testing.assert_allclose(found[told], each[told] / each[told].sum(1, keepdims=True), atol=1e-6)
+    assert told.mean() > 0.9 and (found.argmax(1) == 19).mean() < 0.02
+
+
+@pytest.mark.parametrize("link", ["logistic", "softmax"])
+def test_where_isotonic_regression_says_nothing_the_margins_do(link: str) -> None:
+    known = np.array([FITTED, FITTED, FITTED, FITTED, NEVER], dtype=np.int8)
+    truth = np.array([0, 0, 1, 1, 2, 2] * 3)  # none of class 3, which has training rows
+    margins = np.where(truth[:, None] == np.arange(5), 1.0, -1.0)
+    calibration = Calibration.fit("isotonic", margins, truth, known, "multiclass", link)
+    asked = np.array([[-2.0, -1.5, -3.0, -4.0, 9.0]])
+    found = calibration.probabilities(asked, known, "multiclass", link)
+    exact = np.exp(asked[:, :4]) if link == "softmax" else 1 / (1 + np.exp(-asked[:, :4]))
+    np.testing.assert_allclose(found[:, :4], exact / exact.sum(), atol=1e-6)
+    assert found[0, 4] == 0
+
+
+def test_probabilities_of_vanishing_margins_name_no_class_without_rows() -> None:
+    known = np.array([FITTED, NEVER, FITTED], dtype=np.int8)
+    found = margin_probabilities(np.full((1, 3), -1e4), known, "multiclass", "logistic")
+    assert found.tolist() == [[0.5, 0, 0.5]]
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -264,6 +328,18 @@ def damaged(arrays: dict[str, np.ndarray], about: dict[str, Any], what: str) -> 
             arrays["weights"] = arrays["weights"].astype(np.float32)
         case "calibration":
             about["calibration"] = {"method": "sigmoid", "labels": [40], "temperature": 1.0}
+        case "scalar" | "empty":
+            about["calibration"] = {"method": "isotonic", "labels": [0], "temperature": 1.0}
+            arrays["calibration.0"] = np.array(0.0) if what == "scalar" else np.zeros((2, 0))
+        case "twice":
+            assert arrays["words.lengths"][:2].tolist() == [3, 3]
+            arrays["words.terms"][3:6] = arrays["words.terms"][:3]
+        case "falling":
+            about["ngrams"]["words"]["ngrams"] = [3, 1]
+        case "nothing":
+            about["ngrams"]["words"]["ngrams"] = [0, 1]
+        case "rare":
+            about["ngrams"]["words"]["min_df"] = 0
         case "format":
             about["format"] = "emoji_pred.linear.9"
 
@@ -283,7 +359,7 @@ def damaged(arrays: dict[str, np.ndarray], about: dict[str, Any], what: str) -> 
             "kind",
             "calibration",
         ),
-        "format",
+        *("scalar", "empty", "twice", "falling", "nothing", "rare", "format"),
     ],
 )
 def test_a_file_of_other_content_is_refused(one_label: dict[str, Split], what: str, tmp_path: Path) -> None:
@@ -295,6 +371,24 @@ def test_a_file_of_other_content_is_refused(one_label: dict[str, Split], what: s
     save_file(arrays, path, {"emoji_pred": json.dumps(about)})
     with pytest.raises(UserError, match=r"is no linear model of this suite .*; train the run again"):
         read_linear(path)
+
+
+def test_labels_that_are_no_unicode_come_back(one_label: dict[str, Split], tmp_path: Path) -> None:
+    names = ["\ud83d", "\ude00 x", "😀", *(str(number) for number in range(9))]
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content_of(fitted(one_label["train"], naive_bayes()), names))
+    assert read_linear(path)[1].label_names == names
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"format": "\\ud800"}', '{"\\ud800": 1}', "[NaN", "1" * 5000, ""]
+)
+def test_a_description_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"weights": np.zeros(3)}, path, {"emoji_pred": text})
+    with pytest.raises(UserError, match="is no linear model") as raised:
+        read_linear(path)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
