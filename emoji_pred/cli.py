@@ -235,7 +235,10 @@ def explain(error: Exception) -> str:
     if key:
         name, known = key.group(1) or key.group(2), _known_keys()
         if name in known:
-            return f"{name} is not a setting of what is chosen here; it belongs to {' or '.join(known[name])}"
+            return (
+                f"{name} is not a setting of what is chosen here; it belongs to {' or '.join(known[name])} "
+                "(in a sweep, give the models without it a command of their own)"
+            )
         return f"{name} is not a setting{did_you_mean(name, known)}"
     if "INTERVAL_SWEEP" in text:
         return (

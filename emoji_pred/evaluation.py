@@ -11,7 +11,7 @@ import torch
 from emoji_pred import runs
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.decision import Decision, choose
-from emoji_pred.metrics import evaluate
+from emoji_pred.metrics import evaluate, without_unseen
 from emoji_pred.multilabel_metrics import yardsticks
 
 
@@ -23,7 +23,7 @@ def evaluate_splits(
     Args:
         corpus: labels and row ids; the largest class of its training rows is the metrics' top class.
         probabilities: split -> (N, C) float32, in the corpus' order of rows; of several labels a text, those
-            of validation are among them.
+            of validation are among them. Of one label a text, a class without training rows gets none of it.
         rule: of several labels a text, the `decision` config group; None: a label is given above 0.5. What it
             chooses, it chooses on the validation rows, and the other splits are decided alike.
 
@@ -38,6 +38,8 @@ def evaluate_splits(
         decision = choose(
             rule, probabilities["validation"], corpus.splits["validation"].labels, seen=counts > 0
         )
+    else:
+        probabilities = {split: without_unseen(given, counts > 0) for split, given in probabilities.items()}
     figures, predictions = {}, {}
     for split, given in probabilities.items():
         rows = corpus.splits[split]

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from emoji_pred.decision import HALF, Decision
 from emoji_pred.errors import Diverged
 from emoji_pred.multilabel_metrics import of_examples, ranking_precision
@@ -26,6 +28,26 @@ CALIBRATION_BINS = 15
 def probabilities_of(logits: Tensor, task: str) -> Tensor:
     """Softmax over classes, or a sigmoid for each label, in float32: (N, C) from logits (N, C)."""
     return logits.float().softmax(1) if task == "multiclass" else logits.float().sigmoid()
+
+
+def without_unseen(probabilities: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Give classes that no training row has no probability: nothing was learned of them.
+
+    Args:
+        probabilities: (N, C) of one label a text.
+        seen: (C,) whether a class has training rows.
+
+    Returns:
+        (N, C) in the same precision: 0 for those classes, the others in proportion; the very array where
+        every class was seen.
+    """
+    if seen.all():
+        return probabilities
+    known = np.where(seen, probabilities, 0)
+    total = known.sum(axis=1, keepdims=True)
+    return np.where(total > 0, known / np.where(total > 0, total, 1), seen / seen.sum()).astype(
+        probabilities.dtype
+    )
 
 
 def evaluate(

@@ -17,7 +17,7 @@ from emoji_pred.data.prepare import Cleaning
 from emoji_pred.decision import decision_of
 from emoji_pred.errors import UserError, one_line
 from emoji_pred.finished import read_result
-from emoji_pred.metrics import probabilities_of
+from emoji_pred.metrics import probabilities_of, without_unseen
 from emoji_pred.network import build_network, max_tokens
 from emoji_pred.padding import evaluation_batches, pad
 
@@ -93,6 +93,8 @@ class Predictor:
         self.cleaning = cleaning or Cleaning()
         self.result = dict(result or {})
         self.decision = decision_of(self.result, len(label_names)) if task == "multilabel" else None
+        counts = self.result.get("provenance", {}).get("class_counts")  # older results do not have them
+        self.seen = np.array(counts) > 0 if counts and task == "multiclass" else None
         self.device = device
 
     @classmethod
@@ -147,7 +149,7 @@ class Predictor:
             batch, mask = pad(ids, starts[index], lengths[index], self.tokenizer.pad_id)
             logits = self.network(batch.to(self.device), mask.to(self.device))
             answers[rows] = probabilities_of(logits, self.task).cpu().numpy()
-        return answers
+        return answers if self.seen is None else without_unseen(answers, self.seen)
 
 
 def _check_device(device: str) -> None:

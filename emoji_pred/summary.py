@@ -30,7 +30,7 @@ METRICS = {
     "ece": "calibration error",
     "top_class_recall": "recall of the top class",
     "top_class_precision": "precision of the top class",
-    "zeroed_classes": "classes never predicted",
+    "zeroed_classes": "classes with rows, never predicted",
 }
 
 MULTILABEL_METRICS = {
@@ -54,7 +54,7 @@ MULTILABEL_METRICS = {
     "ece": "calibration error",
     "top_class_recall": "recall of the top class",
     "top_class_precision": "precision of the top class",
-    "zeroed_classes": "classes never predicted",
+    "zeroed_classes": "classes with rows, never predicted",
 }
 SHORT_YARDSTICKS = {  # of `multilabel_metrics.yardsticks`, as headers
     "answers nothing": "answers\nnothing",

@@ -66,38 +66,51 @@ def strip_invisible(text: str) -> str:
 
 
 # Letters of the Arabic script and the marks above and below them, as blocks: who writes Urdu, Persian or
-# Arabic puts joiners between any of these.
+# Arabic puts joiners between any of these. The scripts of India do as well, Devanagari to Sinhala.
 _ARABIC = _character_class(
     ((0x0610, 0x061A), (0x0620, 0x065F), (0x066E, 0x06D3), (0x06D5, 0x06DC), (0x06EE, 0x06EF),
      (0x06FA, 0x06FF), (0x0750, 0x077F), (0x0870, 0x088E), (0x08A0, 0x08FF), (0xFB50, 0xFDFF),
      (0xFE70, 0xFEFC))
 )  # fmt: skip
+_INDIC = _character_class(((0x0900, 0x0DFF),))
+_JOINED_SCRIPTS = tuple(re.compile(f"[{script}]") for script in (_ARABIC, _INDIC))
 # Blocks that hold every part of an emoji sequence (Unicode TR51); their other signs are joined by no one.
 _PICTOGRAPHS = _character_class(
     ((0x2190, 0x21FF), (0x2600, 0x27BF), (0x2B00, 0x2BFF), (0x1F000, 0x1F1E5), (0x1F200, 0x1F3FA),
      (0x1F400, 0x1FAFF))
 )  # fmt: skip
-_SKIN_TONES = "\U0001f3fb-\U0001f3ff"
-_STRAY = re.compile(
-    # What joins: one joiner between letters, or one inside an emoji sequence with the selector before it.
-    f"((?<=[{_ARABIC}])[\u200c\u200d](?=[{_ARABIC}])"
-    f"|(?<=[{_PICTOGRAPHS}{_SKIN_TONES}])\ufe0f?\u200d(?=[{_PICTOGRAPHS}]))"
-    f"|{_INVISIBLE.pattern}"
-)
+_PICTOGRAPH = re.compile(f"[{_PICTOGRAPHS}]")
+_PICTOGRAPH_OR_TONE = re.compile(f"[{_PICTOGRAPHS}\U0001f3fb-\U0001f3ff]")
+_BLACK_FLAG, _END_OF_TAGS = "\U0001f3f4", "\U000e007f"
+_COUNTRY = re.compile(f"[\U000e0030-\U000e0039\U000e0061-\U000e007a]{{3,6}}{_END_OF_TAGS}")  # of a flag
 
 
 def strip_stray_invisible(text: str) -> str:
-    """Remove as `strip_invisible` does, but leave the joiners that a reader sees the effect of.
+    """Remove as `strip_invisible` does, but leave what a reader sees the effect of.
 
     This is `data.clean=leak_free`: in TweetEval, U+FE0F stayed where a heart or a sun was removed
     (cardiffnlp/tweeteval, issue 23). A zero-width joiner or non-joiner stays between two letters of the
-    Arabic script, where it decides how they are written, and a zero-width joiner inside an emoji sequence,
-    with the U+FE0F that may stand before it. An U+FE0F at the end of an emoji goes: it only chooses a
-    colourful form, and may as well be what another emoji left behind.
+    Arabic script or of one of India, where it decides how they are written, the first of several; so do a
+    zero-width joiner inside an emoji sequence, with the U+FE0F before it, and the tags that make a flag
+    England's. An U+FE0F at the end of an emoji goes: it only chooses a colourful form, and may as well be
+    what another emoji left behind.
     """
-    if "\u200c" not in text and "\u200d" not in text:
+    if not any(sign in text for sign in ("\u200c", "\u200d", _END_OF_TAGS)):
         return strip_invisible(text)
-    return " ".join(_BLANK.sub(" ", _STRAY.sub(lambda found: found[1] or "", text)).split())
+    return " ".join(_BLANK.sub(" ", _INVISIBLE.sub(_what_joins, text)).split())
+
+
+def _what_joins(run: re.Match[str]) -> str:
+    """What of a run of invisible characters stays, by the characters before and after it."""
+    hidden = run[0]
+    before, after = run.string[max(run.start() - 1, 0) : run.start()], run.string[run.end() : run.end() + 1]
+    if before == _BLACK_FLAG and _COUNTRY.fullmatch(hidden):
+        return hidden
+    joiner = next((sign for sign in hidden if sign in "\u200c\u200d"), "")
+    if joiner and any(script.match(before) and script.match(after) for script in _JOINED_SCRIPTS):
+        return joiner
+    is_joint = hidden in ("\u200d", "\ufe0f\u200d")
+    return hidden if is_joint and _PICTOGRAPH_OR_TONE.match(before) and _PICTOGRAPH.match(after) else ""
 
 
 def first_words(text: str, most: int) -> str:

@@ -12,7 +12,13 @@ from sklearn import metrics as sk
 
 from emoji_pred.decision import Decision
 from emoji_pred.errors import UserError
-from emoji_pred.metrics import evaluate, evaluate_predicted, predicted_of, reliability
+from emoji_pred.metrics import (
+    evaluate,
+    evaluate_predicted,
+    predicted_of,
+    reliability,
+    without_unseen,
+)
 
 AVERAGES = ("macro", "micro", "weighted")
 
@@ -284,3 +290,11 @@ def test_one_class_of_several_labels() -> None:
     predicted, targets = torch.tensor([[1], [1], [0], [0]]), torch.tensor([[1], [0], [1], [0]])
     figures = evaluate_predicted(predicted, targets, "multilabel", 1)
     assert figures["macro_f1"] == pytest.approx(0.5)  # one hit, one false alarm, one miss
+
+
+def test_a_class_without_training_rows_gets_no_probability() -> None:
+    scores = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]], dtype=np.float32)
+    seen = np.array([False, True, True])
+    # By hand: 0.3 and 0.2 of 0.5; where nothing is left, the seen classes share.
+    assert without_unseen(scores, seen) == pytest.approx(np.array([[0, 0.6, 0.4], [0, 0.5, 0.5]]))
+    assert without_unseen(scores, np.ones(3, dtype=bool)) is scores

@@ -263,3 +263,21 @@ def test_a_run_is_found_by_path_name_and_beginning(ffn: Path, tmp_path: Path) ->
         find_run(tmp_path, "latest?")
     with pytest.raises(UserError, match="name the directory of the run"):
         find_run(tmp_path, str(ffn / runs.CHECKPOINT))
+
+
+def test_a_class_without_training_rows_is_never_answered(train: Train, quick: Quick, tmp_path: Path) -> None:
+    rows = {"train": "ab" * 6, "validation": "ab" * 3, "test": "abc"}
+    files = {split: tmp_path / f"{split}.csv" for split in rows}
+    for split, labels in rows.items():
+        lines = [f"{split} {place} {label},{label}" for place, label in enumerate(labels)]
+        files[split].write_text("text,label\n" + "\n".join(lines) + "\n")
+    of_files = [f"data.files.{split}={path}" for split, path in files.items()]
+    settings = [one for one in quick("cnn") if not one.startswith("data")]
+    with pytest.warns(UserWarning, match=r"1 class\(es\) have no training row"):
+        trained = train(*settings, "data=text_files", *of_files)
+    place = trained.result["label_names"].index("c")
+    probabilities = runs.read_predictions(trained.directory / runs.PREDICTIONS)["test"][2]
+    assert (probabilities[:, place] == 0).all()
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(3), abs=1e-6)
+    assert trained.result["test"]["per_class"][place]["predicted"] == 0
+    assert (Predictor.load(trained.directory).predict(["c", "a"])[:, place] == 0).all()

@@ -236,7 +236,7 @@ def test_the_top_class_and_zeroed_classes_are_shown_where_they_were_measured() -
     for line in (
         "recall of the top class 0.6100",
         "precision of the top class 0.2400",
-        "classes never predicted 12",
+        "classes with rows, never predicted 12",
     ):
         assert line in lines
     assert "top class" not in printed(print_summary, result())  # of a result of an earlier version

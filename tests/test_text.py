@@ -79,7 +79,7 @@ def test_strip_invisible_changes_nothing_the_second_time() -> None:
         ("کرو\u200c میڈیا", "کرو میڈیا"),  # at the end of a word there is nothing to hold apart
         ("\u200cہیں", "ہیں"),
         ("ہے\u200d\u200c ہے", "ہے ہے"),
-        ("ا\u200b\u200cب", "اب"),
+        ("ا\u200b\u200cب", "ا\u200cب"),
         ("\u200fسلام\u200cدنیا\u200e", "سلام\u200cدنیا"),
         ("T\u200cext o\u200cf", "Text of"),
         ("🤦🏽\u200d♀\ufe0f", "🤦🏽\u200d♀"),
@@ -176,3 +176,16 @@ def test_normalise_tweet_agrees_with_the_published_tokenizer(tmp_path: Path, sha
     path = shared_data_dir / "cardiffnlp/tweeteval/datasets/emoji/val_text.txt"
     for tweet in path.read_text(encoding="utf-8").split("\n")[:1000]:
         assert normalise_tweet(tweet) == published.normalizeTweet(tweet)
+
+
+def test_of_several_invisible_characters_the_joiner_stays() -> None:
+    assert strip_stray_invisible("م\u200c\u200cن") == "م\u200cن"
+    assert strip_stray_invisible("خوش\u200c\u200fآمدید") == "خوش\u200cآمدید"
+    assert strip_stray_invisible("م\u200fن\u200c") == "من"  # nothing joins here
+
+
+def test_joiners_of_india_and_the_flags_of_countries_stay() -> None:
+    assert strip_stray_invisible("क्\u200dष") == "क्\u200dष"
+    england = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+    assert strip_stray_invisible(f"go {england} go\u200b") == f"go {england} go"
+    assert strip_stray_invisible(england[1:] + "x") == "x"  # tags without a flag
