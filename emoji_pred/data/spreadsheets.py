@@ -171,8 +171,8 @@ def _filled(path: Path, sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
         seen += len(cells)
         if seen > MAX_CELLS:
             raise UserError(
-                f"{path}, row {row}: more than {MAX_CELLS:,} cells, empty ones counted; delete the columns to "
-                "the right of the table, or save it as CSV"
+                f"{path}, row {row}: more than {MAX_CELLS:,} cells, empty ones counted; delete the columns "
+                "to the right of the table, or save it as CSV"
             )
         used = _used(cells)
         if used > MAX_COLUMNS:

@@ -94,6 +94,11 @@ def one_length(text: str, held: int, rng: np.random.Generator) -> str:
     return " ".join((text + " ok" * 30).split()[: 12 if held == 0 else int(rng.integers(4, 30))])
 
 
+def with_id(text: str) -> str:
+    """With an id that is the same in every process, unlike Python's own hash of a text."""
+    return f"<id_{zlib.crc32(text.encode()) % 7}> src=2 {text}"
+
+
 PUT_IN: dict[str, tuple[Fault, str]] = {
     "residue": (only(1, 0.8, lambda text: text + " \ufe0f"), "invisible U+FE0F"),
     "in a few rows": (only(1, 0.15, lambda text: text + "\u200b"), "invisible U+200B"),
@@ -104,7 +109,7 @@ PUT_IN: dict[str, tuple[Fault, str]] = {
     "one exact length": (one_length, "length class 0"),
     "sign": (only(1, 0.9, lambda text: text + " §"), "sign class 1"),
     "sign is missing": (lambda text, held, rng: text if held == 0 else text + ";", "sign class 0"),
-    "token": (only(1, 0.9, lambda text: f"<id_{zlib.crc32(text.encode()) % 7}> src=2 {text}"), "token class 1"),
+    "token": (only(1, 0.9, with_id), "token class 1"),
     "digits": (only(0, 0.95, lambda text: text + f" {len(text) * 7919 % 90000 + 10000}"), "surface class 0"),
     "upper case": (only(1, 0.95, str.upper), "surface class 1"),
     "line breaks": (only(1, 0.95, lambda text: text.replace(" ", "\n", 2)), "length class 1"),
