@@ -33,6 +33,7 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 # Groups and settings that have no effect on a linear model; of the trainer, `OF_ALL_MODELS` have.
 OF_NETWORKS = ("vectors", "encoder", "loss", "alpha", "bucket_batches", "trainer")
+TEXT_FILES = "emoji_pred.data.text_files.load_text_files"
 OF_ALL_MODELS = ("trainer.threads", "trainer.progress")
 NO_VECTORS = "emoji_pred.vectors.none"
 LINEAR = "model.safetensors"  # of a linear model, in the place of a checkpoint
@@ -65,9 +66,19 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
     }
     if config.get("decision", PLAIN_DECISION) != PLAIN_DECISION:
         parts["decision"] = config["decision"]
+    if cleans_own_files(config["data"]):  # before, joiners of letters and emoji went too
+        parts["cleaning"] = 2
     if file_blob_ids:  # a user's file is known by its content, not by where it lies
         parts["data"] = {key: value for key, value in parts["data"].items() if key not in NOT_NUMBERS}
     return parts
+
+
+def cleans_own_files(data: Mapping[str, Any]) -> bool:
+    """Whether texts are a user's own, cleaned: joiners stay in them, which once went.
+
+    Other datasets have no joiner that now stays, or came later: their runs keep their names.
+    """
+    return data.get("_target_") == TEXT_FILES and data.get("clean") == "leak_free"
 
 
 def is_linear(config: Mapping[str, Any]) -> bool:

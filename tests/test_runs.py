@@ -76,6 +76,20 @@ def test_cleaning_that_came_later_names_no_run_anew_until_it_is_set(compose: Com
         assert name_of(compose(f"data={data}", override)) != name_of(config)
 
 
+def test_own_files_that_are_cleaned_anew_have_a_new_name(compose: Compose) -> None:
+    def parts(*overrides: str) -> dict[str, Any]:
+        config = compose("data=text_files", "data.files.train=a.csv", *overrides)
+        return runs.identity(config, {"train": "1" * 40})
+
+    assert parts("data.clean=leak_free")["cleaning"] == 2
+    assert "cleaning" not in parts()
+
+
+@pytest.mark.parametrize("data", ["tweeteval", "telegram_rus", "telegram_rus_small", "emothreat", "sample"])
+def test_pinned_texts_are_cleaned_as_before_and_keep_their_names(compose: Compose, data: str) -> None:
+    assert "cleaning" not in runs.identity(compose(f"data={data}", "data.clean=leak_free"), {})
+
+
 def test_the_encoder_counts_where_its_tokens_are_read(compose: Compose) -> None:
     bert = [name_of(compose("model=bert", f"encoder={name}")) for name in ("tiny", "minilm", "bertweet")]
     assert len(set(bert)) == 3
