@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import tempfile
 import time
@@ -39,6 +40,8 @@ NO_VECTORS = "emoji_pred.vectors.none"
 LINEAR = "model.safetensors"  # of a linear model, in the place of a checkpoint
 FAILURE, TRACE = "failure.json", "trace.txt"  # of a run that ended by an error
 PRUNED = "pruned.json"  # of a run that a search ended early
+# The folders of an absolute path, which may hold blanks; no part of an address, of "0/1" or of "owner/name".
+_PLACE = re.compile(r"(?<![\w:/.~)\]}-])~?/(?:[^/\n,;:()'\"]*[^/\s,;:()'\"]/)+")
 VERIFIED = ".verified.json"  # sizes and times of files whose digests were found right
 SETTLED_SECONDS = 2  # a file changed within them may change again without its time telling
 
@@ -125,8 +128,21 @@ def public_overrides(overrides: Sequence[str]) -> list[str]:
     for item in overrides:
         key, equals, value = item.partition("=")
         if not key.endswith("_dir"):
-            shown.append(f"{key}{equals}{Path(value).name}" if key.startswith("data.files") else item)
+            of_files = key.lstrip("+").startswith("data.files")
+            shown.append(f"{key}{equals}{Path(value).name}" if of_files else item)
     return shown
+
+
+def without_places(line: str, *known: Path) -> str:
+    """A line for the user as a file may keep it: of each absolute path only its last name.
+
+    Args:
+        line: such as "the files in /home/me/cache/model cannot be read".
+        known: paths that may stand in it, relative ones and those with any character too.
+    """
+    for path in sorted(known, key=lambda path: -len(str(path))):
+        line = line.replace(str(path), path.name)
+    return _PLACE.sub("", line)
 
 
 def without_effect(overrides: Sequence[str]) -> list[str]:

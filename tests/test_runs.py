@@ -406,7 +406,30 @@ def test_results_name_no_place_of_the_machine() -> None:
     typed = [
         "data_dir=/somewhere/of/mine",
         "data.files.train=/somewhere/of/mine/a.csv",
+        "++data.files.test=/somewhere/of/mine/b.csv",
         "seed=1",
         "~logger.mode",
     ]
-    assert runs.public_overrides(typed) == ["data.files.train=a.csv", "seed=1", "~logger.mode"]
+    shown = ["data.files.train=a.csv", "++data.files.test=b.csv", "seed=1", "~logger.mode"]
+    assert runs.public_overrides(typed) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("the first: /home/me/a.csv, row 3 (line 4)", "the first: a.csv, row 3 (line 4)"),
+        ("weights in /home/me and you/.cache/hub/model lack 3", "weights in model lack 3"),
+        ("'/a/b c.csv' and ~/mine/d.csv (/e/f.csv)", "'b c.csv' and d.csv (f.csv)"),
+        ("see https://example.org/a/b, 0/1 columns of vinai/bertweet-base", None),
+        ("5 / 8 of the rows; and/or", None),
+    ],
+)
+def test_a_line_is_kept_without_places(line: str, kept: str | None) -> None:
+    assert runs.without_places(line) == (line if kept is None else kept)
+
+
+def test_known_paths_may_have_any_character() -> None:
+    path = Path("over there, mine: (1)/a b.csv")
+    assert (
+        runs.without_places(f"/x/{path} {path}, row 1", path, Path("/x") / path) == "a b.csv a b.csv, row 1"
+    )
