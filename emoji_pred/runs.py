@@ -137,7 +137,7 @@ def without_places(line: str, *known: Path) -> str:
     """A line for the user as a file may keep it: of each absolute path only its last name.
 
     Args:
-        line: such as "the files in /home/me/cache/model cannot be read".
+        line: such as "the files in /place/of/me/cache/model cannot be read".
         known: paths that may stand in it, relative ones and those with any character too.
     """
     for path in sorted(known, key=lambda path: -len(str(path))):
