@@ -32,7 +32,7 @@ class LinearPredictor:
     def __init__(self, model: LinearClassifier, label_names: Sequence[str], result: dict[str, Any]) -> None:
         self.model, self.task = model, model.task
         self.label_names, self.result = tuple(label_names), result
-        self.cleaning = Cleaning.of(result["config"]["data"])
+        self.cleaning = Cleaning.of_run(result)
         self.decision = decision_of(result, len(label_names)) if self.task == "multilabel" else None
 
     @classmethod

@@ -157,13 +157,14 @@ def paired_bootstrap(
     wanted = np.asarray(truth).astype(bool)
     rng, rows = np.random.default_rng(seed), len(wanted)
     parts = [_parts_by_row(np.asarray(given).astype(bool), wanted) for given in (first, second)]
-    draws = [np.ones(rows)] + [
-        np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(float) for _ in range(resamples)
-    ]
-    both = [[_of_parts(weights @ part / rows, wanted.shape[1]) for weights in draws] for part in parts]
+    pairs = []
+    for draw in range(resamples + 1):  # the first are the rows as they are; one at a time is in memory
+        drawn = rng.integers(rows, size=rows) if draw else np.arange(rows)
+        weights = np.bincount(drawn, minlength=rows).astype(float)
+        pairs.append([_of_parts(weights @ part / rows, wanted.shape[1]) for part in parts])
     found = {}
-    for name in both[0][0]:
-        values = [two[name] - one[name] for one, two in zip(*both, strict=True)]
+    for name in pairs[0][0]:
+        values = [two[name] - one[name] for one, two in pairs]
         lower, upper = np.quantile(values[1:], (0.025, 0.975))
         found[name] = (values[0], float(lower), float(upper))
     return found

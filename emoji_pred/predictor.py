@@ -125,7 +125,7 @@ class Predictor:
             limit = max_tokens(network)
             if limit is not None:  # no text of the run was longer, but a new one may be
                 tokenizer = tokenizers.from_state(tokenizers.limited(extras.tokenizer, limit))
-            cleaning = Cleaning.of(result["config"]["data"])
+            cleaning = Cleaning.of_run(result)
         except UserError as error:  # of its encoder, or of a target that is not allowed
             raise UserError(f"{path}: {error}") from error
         except UNREADABLE as error:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import tempfile
 import time
@@ -33,11 +34,14 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 # Groups and settings that have no effect on a linear model; of the trainer, `OF_ALL_MODELS` have.
 OF_NETWORKS = ("vectors", "encoder", "loss", "alpha", "bucket_batches", "trainer")
+TEXT_FILES = "emoji_pred.data.text_files.load_text_files"
 OF_ALL_MODELS = ("trainer.threads", "trainer.progress")
 NO_VECTORS = "emoji_pred.vectors.none"
 LINEAR = "model.safetensors"  # of a linear model, in the place of a checkpoint
 FAILURE, TRACE = "failure.json", "trace.txt"  # of a run that ended by an error
 PRUNED = "pruned.json"  # of a run that a search ended early
+# The folders of an absolute path, which may hold blanks; no part of an address, of "0/1" or of "owner/name".
+_PLACE = re.compile(r"(?<![\w:/.~)\]}-])~?/(?:[^/\n,;:()'\"]*[^/\s,;:()'\"]/)+")
 VERIFIED = ".verified.json"  # sizes and times of files whose digests were found right
 SETTLED_SECONDS = 2  # a file changed within them may change again without its time telling
 
@@ -65,9 +69,19 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
     }
     if config.get("decision", PLAIN_DECISION) != PLAIN_DECISION:
         parts["decision"] = config["decision"]
+    if cleans_own_files(config["data"]):  # before, joiners of letters and emoji went too
+        parts["cleaning"] = 2
     if file_blob_ids:  # a user's file is known by its content, not by where it lies
         parts["data"] = {key: value for key, value in parts["data"].items() if key not in NOT_NUMBERS}
     return parts
+
+
+def cleans_own_files(data: Mapping[str, Any]) -> bool:
+    """Whether texts are a user's own, cleaned: joiners stay in them, which once went.
+
+    Other datasets have no joiner that now stays, or came later: their runs keep their names.
+    """
+    return data.get("_target_") == TEXT_FILES and data.get("clean") == "leak_free"
 
 
 def is_linear(config: Mapping[str, Any]) -> bool:
@@ -114,8 +128,21 @@ def public_overrides(overrides: Sequence[str]) -> list[str]:
     for item in overrides:
         key, equals, value = item.partition("=")
         if not key.endswith("_dir"):
-            shown.append(f"{key}{equals}{Path(value).name}" if key.startswith("data.files") else item)
+            of_files = key.lstrip("+").startswith("data.files")
+            shown.append(f"{key}{equals}{Path(value).name}" if of_files else item)
     return shown
+
+
+def without_places(line: str, *known: Path) -> str:
+    """A line for the user as a file may keep it: of each absolute path only its last name.
+
+    Args:
+        line: such as "the files in /place/of/me/cache/model cannot be read".
+        known: paths that may stand in it, relative ones and those with any character too.
+    """
+    for path in sorted(known, key=lambda path: -len(str(path))):
+        line = line.replace(str(path), path.name)
+    return _PLACE.sub("", line)
 
 
 def without_effect(overrides: Sequence[str]) -> list[str]:

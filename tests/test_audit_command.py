@@ -153,6 +153,42 @@ def test_nothing_of_a_text_or_a_machine_stands_in_the_json(
     assert report["contents"]["marks"]["train"]["handles"] == report["classes"]["rows"]["train"]
 
 
+def test_warnings_and_errors_are_kept_without_places(audit: Callable[..., Ended], tmp_path: Path) -> None:
+    folder = tmp_path / "some folder, of mine"
+    folder.mkdir()
+    file = write(folder / "mine.csv", [*rows(), (" ", "x")])
+    lost = "encoder.package=gt_nowhere/model", "encoder.source=package"
+    option, _, path = file.partition("=")
+    ended = audit("data=text_files", f"{option}='{path}'", "encoder=minilm", *lost, "--quiet", "--out", "o")
+    assert ended.code == 0, ended.err
+    report = json.loads((tmp_path / "o" / "audit.json").read_text(encoding="utf-8"))
+    expected = "1 row(s) dropped: the text is empty (the first: mine.csv, row 301 (line 302))"
+    assert expected in report["data"]["warnings"]
+    for name in ("audit.json", "audit.html"):
+        source = (tmp_path / "o" / name).read_text(encoding="utf-8")
+        assert "mine.csv" in source and "of mine" not in source and str(tmp_path) not in source
+
+
+def test_an_encoder_that_is_damaged_is_told_without_its_place(
+    audit: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "site packages" / "lost" / "model"
+    damaged.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (damaged / name).write_text("{", encoding="utf-8")
+    monkeypatch.setattr("emoji_pred.pretrained._packaged", lambda _: damaged)
+    ended = audit(
+        *("data=sample", "data.rows=300", "encoder=minilm", "encoder.sha256=null"), "--quiet", "--out", "o"
+    )
+    assert ended.code == 0, ended.err
+    report = json.loads((tmp_path / "o" / "audit.json").read_text(encoding="utf-8"))
+    missing = report["contents"]["tokens"][1]["missing"]
+    assert missing.startswith("encoder=minilm: the files in model cannot be read")
+    for name in ("audit.json", "audit.html"):
+        source = (tmp_path / "o" / name).read_text(encoding="utf-8")
+        assert "cannot be read" in source and str(tmp_path) not in source and "site packages" not in source
+
+
 def test_examples_are_shown_only_where_asked_for(audit: Callable[..., Ended], tmp_path: Path) -> None:
     file = write(tmp_path / "mine.csv", [(f"{text} plainword", label) for text, label in rows(mark="\ufe0f")])
     audit("data=text_files", file, "--quiet", "--out", "o")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -171,6 +172,30 @@ def test_the_bootstrap_has_the_differences_and_about_the_normal_intervals() -> N
     _, lower, upper = found["exact_match"]
     assert (upper - lower) / 2 == pytest.approx(error, rel=0.15)
     assert set(metrics.paired_bootstrap(truth, first, first, resamples=20).values()) == {(0.0, 0.0, 0.0)}
+
+
+def test_the_bootstrap_is_that_of_the_rows_drawn_anew() -> None:
+    rng = np.random.default_rng(4)
+    truth, first, second = (rng.random((3, 90, 4)) < 0.4).astype(int)
+    found = metrics.paired_bootstrap(truth, first, second, resamples=40, seed=9)
+    again, drawn = np.random.default_rng(9), []
+    for _ in range(40):
+        rows = again.integers(90, size=90)
+        one, two = (metrics.of_answers(given[rows], truth[rows]) for given in (first, second))
+        drawn.append({name: two[name] - one[name] for name in found})
+    for name, (_, *ends) in found.items():
+        values = [one[name] for one in drawn]
+        assert ends == pytest.approx(np.quantile(values, (0.025, 0.975)).tolist(), abs=1e-12)
+
+
+def test_the_bootstrap_keeps_one_draw_in_memory() -> None:
+    rows = 20_000
+    truth, first, second = (np.random.default_rng(1).random((3, rows, 2)) < 0.4).astype(np.uint8)
+    tracemalloc.start()
+    metrics.paired_bootstrap(truth, first, second, resamples=200)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < rows * 8 * 60  # bytes: two tables of 12 columns and what makes them; 200 draws are 32 MB
 
 
 # --- constant answers

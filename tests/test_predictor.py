@@ -77,6 +77,26 @@ def test_a_new_text_is_cleaned_as_those_of_the_run(train: Train, quick: Quick, f
     assert not np.array_equal(as_it_is.predict([text]), as_it_is.predict([hidden]))
 
 
+def test_a_run_of_before_joiners_were_left_answers_as_it_did(
+    train: Train, quick: Quick, tmp_path: Path
+) -> None:
+    words = ["می\u200cشود", "ہے\u200cہیں"]
+    file = tmp_path / "own.csv"
+    rows = [f"{words[n % 2]} text {n},{'ab'[n % 2]}" for n in range(80)]
+    file.write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    own = ("data=text_files", f"data.files.train={file}", "data.clean=leak_free", "model.max_epochs=1")
+    options = [one for one in quick("cnn") if not one.startswith("data")]
+    directory = train(*options, *own).directory
+    now = Predictor.load(directory)
+    result = json.loads((directory / runs.RESULT).read_text(encoding="utf-8"))
+    assert result["provenance"]["identity"].pop("cleaning") == 2
+    (directory / runs.RESULT).write_text(json.dumps(result), encoding="utf-8")
+    then = Predictor.load(directory)
+    joined, run_together = f"{words[0]} text 4", f"{words[0]} text 4".replace("\u200c", "")
+    np.testing.assert_array_equal(then.predict([joined]), now.predict([run_together]))
+    assert not np.array_equal(now.predict([joined]), now.predict([run_together]))
+
+
 def test_batches_do_not_change_the_answers_or_their_order(ffn: Path) -> None:
     predictor = Predictor.load(ffn)
     texts = ["one", "a much longer text about the sun and the sea " * 3, "", "two words"] * 3

@@ -76,6 +76,20 @@ def test_cleaning_that_came_later_names_no_run_anew_until_it_is_set(compose: Com
         assert name_of(compose(f"data={data}", override)) != name_of(config)
 
 
+def test_own_files_that_are_cleaned_anew_have_a_new_name(compose: Compose) -> None:
+    def parts(*overrides: str) -> dict[str, Any]:
+        config = compose("data=text_files", "data.files.train=a.csv", *overrides)
+        return runs.identity(config, {"train": "1" * 40})
+
+    assert parts("data.clean=leak_free")["cleaning"] == 2
+    assert "cleaning" not in parts()
+
+
+@pytest.mark.parametrize("data", ["tweeteval", "telegram_rus", "telegram_rus_small", "emothreat", "sample"])
+def test_pinned_texts_are_cleaned_as_before_and_keep_their_names(compose: Compose, data: str) -> None:
+    assert "cleaning" not in runs.identity(compose(f"data={data}", "data.clean=leak_free"), {})
+
+
 def test_the_encoder_counts_where_its_tokens_are_read(compose: Compose) -> None:
     bert = [name_of(compose("model=bert", f"encoder={name}")) for name in ("tiny", "minilm", "bertweet")]
     assert len(set(bert)) == 3
@@ -392,7 +406,30 @@ def test_results_name_no_place_of_the_machine() -> None:
     typed = [
         "data_dir=/somewhere/of/mine",
         "data.files.train=/somewhere/of/mine/a.csv",
+        "++data.files.test=/somewhere/of/mine/b.csv",
         "seed=1",
         "~logger.mode",
     ]
-    assert runs.public_overrides(typed) == ["data.files.train=a.csv", "seed=1", "~logger.mode"]
+    shown = ["data.files.train=a.csv", "++data.files.test=b.csv", "seed=1", "~logger.mode"]
+    assert runs.public_overrides(typed) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("the first: /place/of/me/a.csv, row 3 (line 4)", "the first: a.csv, row 3 (line 4)"),
+        ("weights in /place/of/me and you/.cache/hub/model lack 3", "weights in model lack 3"),
+        ("'/a/b c.csv' and ~/mine/d.csv (/e/f.csv)", "'b c.csv' and d.csv (f.csv)"),
+        ("see https://example.org/a/b, 0/1 columns of vinai/bertweet-base", None),
+        ("5 / 8 of the rows; and/or", None),
+    ],
+)
+def test_a_line_is_kept_without_places(line: str, kept: str | None) -> None:
+    assert runs.without_places(line) == (line if kept is None else kept)
+
+
+def test_known_paths_may_have_any_character() -> None:
+    path = Path("over there, mine: (1)/a b.csv")
+    assert (
+        runs.without_places(f"/x/{path} {path}, row 1", path, Path("/x") / path) == "a b.csv a b.csv, row 1"
+    )

@@ -14,6 +14,7 @@ from emoji_pred.audit.characters import Characters
 from emoji_pred.audit.findings import Finding, count, percent
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.errors import UserError
+from emoji_pred.runs import without_places
 from emoji_pred.telegram.privacy import count_marks
 from emoji_pred.token_cache import MOST_WORDS
 
@@ -147,7 +148,7 @@ def token_figures(
     try:
         lengths_of = _word_lengths(options) if of_words else _encoder_lengths(encoder)
     except UserError as error:
-        return {**figures, "missing": str(error)}
+        return {**figures, "missing": without_places(str(error))}
     figures["splits"] = {
         name: _token_lengths(name, split.texts, limit, lengths_of, progress)
         for name, split in corpus.splits.items()

@@ -134,7 +134,7 @@ def confirmed_rules(corpus: Corpus, features: Features) -> tuple[list[Confirmed]
     found = []
     for rule in rules:
         on = {
-            name: tried(rule, features.marks[name], features.measures[name], split.labels, corpus.num_classes)
+            name: tried(rule, features.marks[name], features.measures[name], split.labels)
             for name, split in corpus.splits.items()
         }
         if rule.is_measure and float(on["train"].chance()) * asked > CHANCE:
@@ -249,10 +249,7 @@ def cut_that_hides(corpus: Corpus, label: int) -> int | None:
         texts = [" ".join(text[:most]) for text in words]
         chosen = lengths(texts, Characters.of(texts))
         none = Marks([], np.zeros((len(texts), 0)))
-        found = (
-            tried(rule, none, chosen, train.labels, corpus.num_classes)
-            for rule in _for(measure_rules(chosen, hot), label)
-        )
+        found = (tried(rule, none, chosen, train.labels) for rule in _for(measure_rules(chosen, hot), label))
         if all(float(counts.phi) < ALONE - NEAR_BEST for counts in found):
             return most
     return None

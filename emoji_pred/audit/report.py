@@ -110,7 +110,7 @@ def _about(corpus: Corpus, config: Mapping[str, Any], overrides: Sequence[str]) 
         "label_names": list(corpus.label_names),
         "overrides": runs.public_overrides(overrides),
         "options": {key: value for key, value in data.items() if not key.startswith("_")},
-        "warnings": list(corpus.warnings),
+        "warnings": [runs.without_places(line) for line in corpus.warnings],
     }
 
 

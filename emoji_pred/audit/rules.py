@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from emoji_pred.audit.counting import Counts, one_hot
+from emoji_pred.audit.counting import Counts
 from emoji_pred.audit.features import Kind, Marks, Measures
 
 BINS = 48  # ranges of values, of about equally many training rows
@@ -196,10 +196,11 @@ def _running(bins: np.ndarray, size: int, hot: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros((1, hot.shape[1])), np.cumsum(members @ hot, axis=0)])
 
 
-def tried(rule: Rule, marks: Marks, measures: Measures, labels: np.ndarray, classes: int) -> Counts:
-    """The counts of a rule on rows of a split."""
+def tried(rule: Rule, marks: Marks, measures: Measures, labels: np.ndarray) -> Counts:
+    """The counts of a rule on rows of a split, whose labels are (N,) classes or (N, C) zeros and ones."""
     held = rule.holds(marks, measures)
-    has_label = one_hot(labels, classes)[:, rule.label] > 0
+    # Of one column only: a table of all labels for each rule and split would be most of the work.
+    has_label = labels == rule.label if labels.ndim == 1 else labels[:, rule.label] > 0
     return Counts(
         both=np.asarray((held & has_label).sum()),
         marked=np.asarray(held.sum()),

@@ -5,18 +5,19 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
+from emoji_pred import runs
 from emoji_pred.data.ceiling import ceilings
 from emoji_pred.data.clusters import cluster_labels
 from emoji_pred.data.corpus import Corpus, Split
 from emoji_pred.errors import UserError, did_you_mean
-from emoji_pred.text import duplicate_key, first_words, strip_stray_invisible
+from emoji_pred.text import duplicate_key, first_words, strip_invisible, strip_stray_invisible
 from emoji_pred.urdu import normalise_urdu
 
 Clean = Literal["as_distributed", "leak_free"]
@@ -24,7 +25,8 @@ Normalise = Literal["none", "urdu"]
 
 NOTABLE_DUPLICATES = 0.01  # share of the test rows above which a user is warned
 _LOADERS = "emoji_pred.data."
-_OWN_OPTIONS = ("_target_", "name", "clean", "normalise", "max_words", "drop_test_duplicates", "clusters")
+_CLEANING_OPTIONS = ("clean", "normalise", "max_words")
+_OWN_OPTIONS = ("_target_", "name", *_CLEANING_OPTIONS, "drop_test_duplicates", "clusters")
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,13 @@ class Cleaning:
         clean: `leak_free` removes invisible characters but those that join letters or emoji.
         normalise: `urdu` writes a text in one spelling, see `emoji_pred.urdu`.
         max_words: words of the text, as it then is, after which it is cut; None: it is not.
+        keep_joiners: `leak_free` leaves joiners; False only for runs of before it did. No option.
     """
 
     clean: Clean = "as_distributed"
     normalise: Normalise = "none"
     max_words: int | None = None
+    keep_joiners: bool = True
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Cleaning:
@@ -55,13 +59,24 @@ class Cleaning:
         most = _validated(
             "max_words", Annotated[int, Field(ge=1, strict=True)] | None, options.get("max_words")
         )
-        given = {field.name: options[field.name] for field in fields(cls) if field.name in options}
+        given = {name: options[name] for name in _CLEANING_OPTIONS if name in options}
         return cls(**{**given, "max_words": most})
+
+    @classmethod
+    def of_run(cls, result: Mapping[str, Any]) -> Cleaning:
+        """The cleaning of a finished run, from its result, as it was when the run was trained.
+
+        Raises:
+            UserError: as `of`.
+        """
+        data = result["config"]["data"]
+        earlier = runs.cleans_own_files(data) and "cleaning" not in result["provenance"]["identity"]
+        return replace(cls.of(data), keep_joiners=not earlier)
 
     def __call__(self, text: str) -> str:
         """One text as the run's own are."""
         if self.clean == "leak_free":
-            text = strip_stray_invisible(text)
+            text = strip_stray_invisible(text) if self.keep_joiners else strip_invisible(text)
         if self.normalise == "urdu":
             text = normalise_urdu(text)
         return text if self.max_words is None else first_words(text, self.max_words)
@@ -138,7 +153,7 @@ def clean_corpus(corpus: Corpus, cleaning: Cleaning) -> Corpus:
 
     The raw text of a row is that of the same id with the cleaning left out.
     """
-    set_options = {f.name: getattr(cleaning, f.name) for f in fields(cleaning)}
+    set_options = {name: getattr(cleaning, name) for name in _CLEANING_OPTIONS}
     counts: dict[str, Any] = {
         name: value for name, value in set_options.items() if name == "clean" or value not in ("none", None)
     }

@@ -11,6 +11,7 @@ from typing import Any
 from emoji_pred.data.labels import Label, parse_label, parse_labels, parse_multi_hot
 from emoji_pred.data.tables import Reading
 from emoji_pred.errors import UserError
+from emoji_pred.runs import without_places
 
 _SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",
                 "val": "validation", "dev": "validation", "test": "test"}  # fmt: skip
@@ -131,7 +132,13 @@ def usable_rows(
             dropped[_NO_LABEL].append(source.where(place))
     if not rows:
         raise UserError(f"{sources[0].path}: no row has both a text and a label")
-    warnings = [f"{len(at)} row(s) dropped: {why} (the first: {at[0]})" for why, at in dropped.items() if at]
+    # By the name of its file: results and audits keep warnings, and no place of the machine.
+    paths = {source.path for source in sources}
+    warnings = [
+        f"{len(at)} row(s) dropped: {why} (the first: {without_places(at[0], *paths)})"
+        for why, at in dropped.items()
+        if at
+    ]
     return rows, warnings
 
 

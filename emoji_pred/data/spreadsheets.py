@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from emoji_pred.errors import UserError, did_you_mean
 
 MAX_ROWS = 1_048_576  # Excel's own limit; with the header and empty ones
 MAX_COLUMNS = 1_000
+MAX_CELLS = 50_000_000  # of all rows up to their last cell, empty ones too: a few seconds
 MAX_CELL_CHARS = 32_767  # Excel's own limit
 
 
@@ -163,15 +164,30 @@ def _open(content: bytes, *, data_only: bool) -> Any:
 def _filled(path: Path, sheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """Yield (row from 1, cells) of rows that hold something; what a sheet says of its size is ignored."""
     sheet.reset_dimensions()
+    seen = 0
     for row, cells in enumerate(sheet.iter_rows(), start=1):
         if row > MAX_ROWS:
             raise UserError(f"{path}, sheet {sheet.title!r}: more than {MAX_ROWS:,} rows")
-        while cells and cells[-1].value is None and cells[-1].data_type != "f":
-            cells = cells[:-1]
-        if len(cells) > MAX_COLUMNS:
-            raise UserError(f"{path}, row {row}: {len(cells):,} columns, more than {MAX_COLUMNS:,}")
-        if cells:
-            yield row, cells
+        seen += len(cells)
+        if seen > MAX_CELLS:
+            raise UserError(
+                f"{path}, row {row}: more than {MAX_CELLS:,} cells, empty ones counted; delete the columns "
+                "to the right of the table, or save it as CSV"
+            )
+        used = _used(cells)
+        if used > MAX_COLUMNS:
+            raise UserError(f"{path}, row {row}: {used:,} columns, more than {MAX_COLUMNS:,}")
+        if used:
+            yield row, cells[:used]
+
+
+def _used(cells: Sequence[Any]) -> int:
+    """How many cells a row has up to the last one that holds something; one with a style alone does not."""
+    for place in range(len(cells), 0, -1):
+        cell = cells[place - 1]
+        if cell.value is not None or cell.data_type == "f":
+            return place
+    return 0
 
 
 @contextmanager

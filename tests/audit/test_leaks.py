@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from controls import Fault, control
 
 from emoji_pred.audit.characters import Characters
-from emoji_pred.audit.features import is_word, measures, tokens_of
+from emoji_pred.audit.features import Marks, Measures, is_word, measures, tokens_of
 from emoji_pred.audit.findings import Finding
 from emoji_pred.audit.leaks import Features, confirmed_rules, cut_that_hides, leak_findings, telling_words
 from emoji_pred.audit.remedies import Remedies
-from emoji_pred.audit.rules import best_ranges, bin_edges, measure_rules
+from emoji_pred.audit.rules import Rule, best_ranges, bin_edges, measure_rules, tried
 from emoji_pred.audit.surface_model import surface_findings, surface_scores
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import Cleaning, clean_corpus, load_corpus
@@ -92,6 +94,11 @@ def one_length(text: str, held: int, rng: np.random.Generator) -> str:
     return " ".join((text + " ok" * 30).split()[: 12 if held == 0 else int(rng.integers(4, 30))])
 
 
+def with_id(text: str) -> str:
+    """With an id that is the same in every process, unlike Python's own hash of a text."""
+    return f"<id_{zlib.crc32(text.encode()) % 7}> src=2 {text}"
+
+
 PUT_IN: dict[str, tuple[Fault, str]] = {
     "residue": (only(1, 0.8, lambda text: text + " \ufe0f"), "invisible U+FE0F"),
     "in a few rows": (only(1, 0.15, lambda text: text + "\u200b"), "invisible U+200B"),
@@ -102,7 +109,7 @@ PUT_IN: dict[str, tuple[Fault, str]] = {
     "one exact length": (one_length, "length class 0"),
     "sign": (only(1, 0.9, lambda text: text + " §"), "sign class 1"),
     "sign is missing": (lambda text, held, rng: text if held == 0 else text + ";", "sign class 0"),
-    "token": (only(1, 0.9, lambda text: f"<id_{hash(text) % 7}> src=2 {text}"), "token class 1"),
+    "token": (only(1, 0.9, with_id), "token class 1"),
     "digits": (only(0, 0.95, lambda text: text + f" {len(text) * 7919 % 90000 + 10000}"), "surface class 0"),
     "upper case": (only(1, 0.95, str.upper), "surface class 1"),
     "line breaks": (only(1, 0.95, lambda text: text.replace(" ", "\n", 2)), "length class 1"),
@@ -221,6 +228,24 @@ def test_the_ends_of_a_range_are_exact_although_values_are_many() -> None:
     hot = (values >= 4321).astype(np.float32)
     (rule,) = measure_rules(Measures(["words"], ["length"], values), hot)
     assert rule.words() == "words at least 4321"
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_rule_is_tried_by_counting_in_one_column(several: bool) -> None:
+    rows, classes = 20_000, 100
+    rng = np.random.default_rng(3)
+    of_one = rng.integers(0, classes, size=rows)
+    labels = np.stack([of_one == c for c in range(classes)], axis=1).astype(np.uint8) if several else of_one
+    values = rng.normal(size=(rows, 1)).astype(np.float32)
+    rule = Rule("length", "words", label=7, column=0, low=0.5)
+    pairs = list(zip((values[:, 0] >= 0.5).tolist(), (of_one == 7).tolist(), strict=True))
+    tracemalloc.start()
+    counts = tried(rule, cast(Marks, None), Measures(["words"], ["length"], values), labels)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (int(counts.both), int(counts.marked)) == (pairs.count((True, True)), sum(one for one, _ in pairs))
+    assert (int(counts.labelled), counts.rows) == (sum(has for _, has in pairs), rows)
+    assert most < rows * 20  # bytes; a table of all labels has at least rows * classes
 
 
 def test_the_surface_classifier_is_sure_of_its_score() -> None:

@@ -98,6 +98,28 @@ def test_words_are_counted_as_the_text_then_is() -> None:
     assert load(max_words=2, clean="leak_free").splits["train"].texts[0] == "one heart"
 
 
+def test_a_run_of_before_joiners_were_left_cleans_new_texts_as_it_did() -> None:
+    from emoji_pred.data.prepare import Cleaning
+
+    urdu, couple = "می\u200cشود \ufe0f", "👩\u200d❤\ufe0f\u200d👨"
+
+    def cleaned(loader: str, identity: dict[str, Any], **options: Any) -> list[str]:
+        data = {"_target_": f"emoji_pred.data.{loader}", **options}
+        result = {"config": {"data": data}, "provenance": {"identity": {"version": 1, **identity}}}
+        return [Cleaning.of_run(result)(text) for text in (urdu, couple)]
+
+    own, clean = "text_files.load_text_files", {"clean": "leak_free", "max_words": 1}
+    assert cleaned(own, {}, **clean) == ["میشود", "👩❤👨"]
+    assert cleaned(own, {"cleaning": 2}, **clean) == ["می\u200cشود", couple]
+    assert cleaned("sample.load_sample", {}, **clean) == ["می\u200cشود", couple]
+    assert cleaned(own, {}, clean="as_distributed") == [urdu, couple]
+
+
+def test_how_joiners_are_cleaned_is_no_option() -> None:
+    with pytest.raises(UserError, match=r"data\.keep_joiners is not an option"):
+        load(clean="leak_free", keep_joiners=False)
+
+
 def test_a_text_of_marks_only_is_told() -> None:
     import dataclasses
 

@@ -190,6 +190,29 @@ def test_a_row_number_beyond_all_limits_ends_at_once(path: Path) -> None:
     assert time.process_time() - start < 5
 
 
+def styled_far_right(path: Path, rows: int) -> Path:
+    """A sheet whose rows each have an empty cell with a style in the last column of Excel."""
+    cells = b"".join(
+        b'<row r="%d"><c r="A%d"><v>1</v></c><c r="XFD%d" s="0"/></row>' % (n, n, n)
+        for n in range(5, rows + 5)
+    )
+    return repack(path, sheet_xml(lambda xml: xml.replace(b"</sheetData>", cells + b"</sheetData>")))
+
+
+def test_empty_cells_far_to_the_right_take_a_time_that_grows_with_their_number(path: Path) -> None:
+    wide = styled_far_right(path, rows=30)
+    start = time.process_time()
+    assert read(wide).columns["text"] == ["ایک", "دو", "three", *[1] * 30]
+    assert time.process_time() - start < 1.5  # half a million cells; some 5 s by copies of a row
+
+
+def test_all_cells_together_are_limited(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreadsheets, "MAX_CELLS", 10 * 16_384)
+    assert len(read(styled_far_right(path, rows=9)).columns["text"]) == 12
+    message = error_of(styled_far_right(save(path, [HEADER, *ROWS]), rows=11))
+    assert "row 14: more than 163,840 cells, empty ones counted; delete the columns" in message
+
+
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(path: Path) -> None:
     bomb = repack(path, lambda name, xml: xml + b" " * (60 << 20) if name == "xl/styles.xml" else xml)
     assert bomb.stat().st_size < 100_000
