@@ -74,14 +74,15 @@ class MarkVocabulary:
     Args:
         texts: of the training split.
         characters: theirs.
+        tokens: whether tokens are among the marks.
     """
 
-    def __init__(self, texts: Sequence[str], characters: Characters) -> None:
+    def __init__(self, texts: Sequence[str], characters: Characters, tokens: bool = True) -> None:
         _, keys = _character_marks(characters)
         found, counts = np.unique(keys, return_counts=True)
         self._keys = found[counts >= MIN_ROWS]
-        tokens = Counter(token for text in texts for token in tokens_of(text))
-        common = [token for token, count in tokens.most_common(MAX_TOKENS) if count >= MIN_ROWS]
+        seen = Counter(token for text in texts for token in tokens_of(text)) if tokens else Counter()
+        common = [token for token, count in seen.most_common(MAX_TOKENS) if count >= MIN_ROWS]
         self._tokens = {token: place for place, token in enumerate(common)}
         self.marks = [*map(_character_mark, self._keys.tolist()), *map(_token_mark, common)]
 
@@ -95,7 +96,7 @@ class MarkVocabulary:
         known[known] = self._keys[places[known]] == keys[known]
         in_rows, columns = [rows[known]], [places[known]]
         ids = self._tokens
-        for row, text in enumerate(texts):
+        for row, text in enumerate(texts if ids else ()):
             found = [ids[token] for token in tokens_of(text) if token in ids]
             in_rows.append(np.full(len(found), row))
             columns.append(np.array(found, dtype=np.int64) + len(self._keys))

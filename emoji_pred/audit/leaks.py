@@ -24,19 +24,19 @@ import numpy as np
 from emoji_pred.audit.characters import Characters
 from emoji_pred.audit.counting import Counts, one_hot
 from emoji_pred.audit.features import Marks, MarkVocabulary, Measures, lengths, measures
-from emoji_pred.audit.findings import Finding, Status, count
-from emoji_pred.audit.remedies import Remedies
+from emoji_pred.audit.findings import Status
 from emoji_pred.audit.rules import Rule, mark_counts, mark_rules, measure_rules, tried
 from emoji_pred.data.corpus import Corpus
+from emoji_pred.text import first_words
 
 HIDDEN, ALONE, LEANS = 0.1, 0.5, 0.25  # phi, on training and on held-out rows
 CHANCE = 0.01  # of one false alarm in the whole audit, on training rows, and again on held-out ones
 LEAST_LIFT, USEFUL_LIFT = 1.5, 3.0  # precision over the label's share
 LEAST_LABELLED = 10  # held-out rows of a label below which nothing is confirmed there
 MOST_WORDS = 20  # words shown
-SHOWN_BESIDE = 5  # further rules named in a verdict
 NEAR_BEST = 0.05  # of phi: among rules as good as the best, the plainest is named
-_PLAINEST = ("words", "characters", "lines")
+# Words, tried in this order.
+CUTS = (200, 150, 100, 80, 60, 50, 40, 35, 30, 25, 20, 18, 15, 12, 10, 8, 6, 5, 4, 3)
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Features:
     hot: dict[str, np.ndarray]
 
     @classmethod
-    def of(cls, corpus: Corpus) -> Features:
-        """The features of a corpus, its vocabulary of the training rows."""
+    def of(cls, corpus: Corpus, tokens: bool = True) -> Features:
+        """The features of a corpus, its vocabulary of the training rows; tokens take most of the time."""
         characters = {name: Characters.of(split.texts) for name, split in corpus.splits.items()}
-        vocabulary = MarkVocabulary(corpus.splits["train"].texts, characters["train"])
+        vocabulary = MarkVocabulary(corpus.splits["train"].texts, characters["train"], tokens)
         return cls(
             marks={
                 name: vocabulary.find(split.texts, characters[name]) for name, split in corpus.splits.items()
@@ -89,7 +89,7 @@ class Confirmed:
     def status(self) -> Status | None:
         """What it counts as; None: too weak to be mentioned."""
         kind, strength = self.rule.kind, self.strength
-        if kind in ("invisible", "blank") and self.rule.has and strength >= HIDDEN:
+        if self.is_hidden and self.rule.has and strength >= HIDDEN:
             return "leak"
         if kind != "word" and strength >= ALONE:
             return "flaw" if kind == "position" else "leak"
@@ -103,6 +103,11 @@ class Confirmed:
         return (
             float(counts.precision) >= max(0.5, 1.5 * share) or float(counts.precision) >= USEFUL_LIFT * share
         )
+
+    @property
+    def is_hidden(self) -> bool:
+        """It reads a character that no reader sees."""
+        return self.rule.kind in ("invisible", "blank")
 
     def plain(self, names: Sequence[str]) -> dict[str, Any]:
         """As JSON values."""
@@ -181,77 +186,30 @@ def _holds(counts: Counts, tests: int) -> bool:
     return float(counts.chance()) * tests <= CHANCE
 
 
-def leak_findings(corpus: Corpus, rules: Sequence[Confirmed], remedies: Remedies) -> list[Finding]:
-    """One finding for each hidden character, and for each label and kind of feature that is seen."""
-    groups: dict[str, list[Confirmed]] = {}
-    for one in rules:
-        if one.status is not None and one.rule.kind != "word":
-            hidden = one.rule.kind in ("invisible", "blank") and one.rule.has
-            about = one.rule.name if hidden else f"{one.rule.kind} {one.rule.label}"
-            groups.setdefault(about, []).append(one)
-    findings = []
-    for group in groups.values():
-        hidden = group[0].rule.kind in ("invisible", "blank") and group[0].rule.has
-        findings.append(_hidden(corpus, group, remedies) if hidden else _seen(corpus, group, remedies))
-    return findings
+def cut_that_hides(corpus: Corpus, label: int, longest: int = CUTS[0]) -> int | None:
+    """The most words to which the training texts can be cut so that no length tells the label any more.
 
-
-def _hidden(corpus: Corpus, group: list[Confirmed], remedies: Remedies) -> Finding:
-    rule = group[0].rule
-    told = ", ".join(
-        f"{corpus.label_names[one.rule.label]} (precision {float(one.on[one.split].precision):.2f}, "
-        f"recall {float(one.on[one.split].recall):.2f})"
-        for one in group
-    )
-    split = group[0].split
-    rows = int(group[0].on[split].marked)
-    line = f"{rule.name}, which no reader sees, tells {told}; {split}, {count(rows, 'row')}"
-    code = next(word for word in rule.name.split() if word.startswith("U+"))
-    labels = tuple(corpus.label_names[one.rule.label] for one in group)
-    evidence = {"rules": [one.plain(corpus.label_names) for one in group]}
-    return Finding(
-        f"{rule.kind} {code}", group[0].status or "note", line, labels, evidence, remedies.without_invisible()
-    )
-
-
-def _seen(corpus: Corpus, group: list[Confirmed], remedies: Remedies) -> Finding:
-    first = _plainest(group)
-    label, counts = corpus.label_names[first.rule.label], first.on[first.split]
-    beside = [one.rule.words() for one in group if one is not first][:SHOWN_BESIDE]
-    does = "alone tells" if first.status != "note" else "leans to"
-    line = (
-        f"{first.rule.words()} {does} {label}: precision {float(counts.precision):.2f}, recall "
-        f"{float(counts.recall):.2f} ({first.split}, {count(int(counts.marked), 'row')})"
-    )
-    line += f"; so do {', '.join(beside)}" if beside else ""
-    mends = remedies.without_neutral(label) if first.status == "leak" else ()
-    if first.rule.kind == "length" and first.status == "leak":
-        mends = remedies.first_words(cut_that_hides(corpus, first.rule.label)) + mends
-    evidence = {
-        "rules": [one.plain(corpus.label_names) for one in [first, *(o for o in group if o is not first)][:8]]
-    }
-    return Finding(f"{first.rule.kind} {label}", first.status or "note", line, (label,), evidence, mends)
-
-
-def _plainest(group: Sequence[Confirmed]) -> Confirmed:
-    best = max(one.strength for one in group)
-    good = [one for one in group if one.strength >= best - NEAR_BEST]
-    places = {name: place for place, name in enumerate(_PLAINEST)}
-    return min(good, key=lambda one: (places.get(one.rule.name, len(places)), -one.strength))
-
-
-def cut_that_hides(corpus: Corpus, label: int) -> int | None:
-    """The most words to which the training texts can be cut so that no length tells the label any more."""
+    None where no cut does, of `longest` words at most.
+    """
     train = corpus.splits["train"]
     hot = one_hot(train.labels, corpus.num_classes)[:, [label]]
-    words = [text.split() for text in train.texts]
-    for most in (200, 150, 100, 80, 60, 50, 40, 35, 30, 25, 20, 18, 15, 12, 10, 8, 6, 5, 4, 3):
-        texts = [" ".join(text[:most]) for text in words]
+    for most in (cut for cut in CUTS if cut <= longest):
+        texts = [first_words(text, most) for text in train.texts]
         chosen = lengths(texts, Characters.of(texts))
         none = Marks([], np.zeros((len(texts), 0)))
         found = (tried(rule, none, chosen, train.labels) for rule in _for(measure_rules(chosen, hot), label))
         if all(float(counts.phi) < ALONE - NEAR_BEST for counts in found):
             return most
+    return None
+
+
+def common_cut(corpus: Corpus, labels: Sequence[int]) -> int | None:
+    """One cut for all labels that a cut hides: the longest at which none of them is told by a length."""
+    longest = CUTS[0]
+    while cuts := [cut for label in labels if (cut := cut_that_hides(corpus, label, longest)) is not None]:
+        if min(cuts) == max(cuts):
+            return cuts[0]
+        longest = min(cuts)
     return None
 
 

@@ -9,12 +9,22 @@ from dataclasses import replace
 from typing import Any
 
 from emoji_pred import runs
-from emoji_pred.audit import classes, conflicts, contents, duplicates, label_names, leaks, surface_model
+from emoji_pred.audit import (
+    classes,
+    conflicts,
+    contents,
+    duplicates,
+    label_names,
+    leak_verdicts,
+    leaks,
+    surface_model,
+)
 from emoji_pred.audit.examples import Example
 from emoji_pred.audit.examples import examples as show
 from emoji_pred.audit.findings import STATUSES, Finding
 from emoji_pred.audit.leaks import Features
 from emoji_pred.audit.remedies import Remedies
+from emoji_pred.audit.trials import Trials
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.provenance import code_revision
 
@@ -75,8 +85,9 @@ def audit(
     report["leaks"] = {**tried, "surface_classifier": scores, "words": leaks.telling_words(fewer, rules)}
     step("contents")
     report["contents"] = _contents(corpus, config, overrides, progress)
-    findings += leaks.leak_findings(fewer, rules, remedies)
-    findings += surface_model.surface_findings(scores, remedies)
+    trials = Trials(fewer, rules, remedies)
+    findings += leak_verdicts.leak_findings(fewer, rules, trials)
+    findings += surface_model.surface_findings(scores, trials)
     findings += duplicates.duplicate_findings(corpus, report["duplicates"], remedies)
     findings += label_names.label_findings(corpus, report["label_parts"], remedies)
     findings += conflicts.conflict_findings(corpus, report["conflicts"])

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from emoji_pred.audit.features import Marks
-from emoji_pred.audit.findings import Finding, percent
+from emoji_pred.audit.findings import Finding, Remedy, percent
 from emoji_pred.audit.leaks import LEAST_LABELLED, Features
-from emoji_pred.audit.remedies import Remedies
+from emoji_pred.audit.trials import Trials
 from emoji_pred.data.corpus import Corpus
 
 KNOWS_TOO_MUCH = 0.10  # share of the labels' entropy, lower end of the interval
@@ -149,17 +149,12 @@ def _accuracies(found: np.ndarray, prior: np.ndarray, hot: np.ndarray) -> dict[s
     return figures
 
 
-def surface_findings(scores: dict[str, Any] | None, remedies: Remedies) -> list[Finding]:
+def surface_findings(scores: dict[str, Any] | None, trials: Trials) -> list[Finding]:
     """A leak where the surface alone explains too much of the labels, or of one of them."""
     if scores is None:
         return []
-    split = max(scores["splits"], key=lambda name: scores["splits"][name]["interval"][0])
-    score = scores["splits"][split]
-    # Of a label with a few rows the entropy is next to nothing, and its share anything.
-    enough = [one for one in score["labels"] if one["rows"] >= LEAST_LABELLED]
-    known = [one for one in enough if one["interval"][0] >= KNOWS_A_LABEL]
-    leaks = score["interval"][0] >= KNOWS_TOO_MUCH or bool(known)
-    if not leaks:
+    split, score, known = _told(scores)
+    if not _leaks(score, known):
         return []
     by = ", ".join(scores["most_important"][:3])
     line = (
@@ -170,10 +165,36 @@ def surface_findings(scores: dict[str, Any] | None, remedies: Remedies) -> list[
         line += "; of " + ", ".join(f"{one['label']} {percent(one['explained'])}" for one in known[:6])
     labels = tuple(one["label"] for one in known)
     evidence = {"explained": score["explained"], "interval": score["interval"]}
-    hidden = any(name.startswith("U+") for name in scores["most_important"])
-    mends = remedies.without_invisible() if hidden else ()
-    mends += tuple(mend for label in labels for mend in remedies.without_neutral(label))
+    mends = _mends(score, trials)
+    mends += tuple(mend for label in labels for mend in trials.remedies.without_neutral(label))
     return [Finding("surface classifier", "leak", line, labels, evidence, mends)]
+
+
+def _told(scores: dict[str, Any]) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+    """The split where most is explained, its score, and the labels that are known there."""
+    split = max(scores["splits"], key=lambda name: scores["splits"][name]["interval"][0])
+    score = scores["splits"][split]
+    # Of a label with a few rows the entropy is next to nothing, and its share anything.
+    enough = [one for one in score["labels"] if one["rows"] >= LEAST_LABELLED]
+    return split, score, [one for one in enough if one["interval"][0] >= KNOWS_A_LABEL]
+
+
+def _leaks(score: dict[str, Any], known: list[dict[str, Any]]) -> bool:
+    return score["interval"][0] >= KNOWS_TOO_MUCH or bool(known)
+
+
+def _mends(score: dict[str, Any], trials: Trials) -> tuple[Remedy, ...]:
+    """The options that end the leak, and those that leave clearly less of it, with what they leave."""
+    mends = []
+    for trial in trials.all:
+        scores = surface_scores(trial.corpus, trial.features)
+        _, after, known = _told(scores) if scores is not None else ("", None, [])
+        if after is None or not _leaks(after, known):
+            mends.append(trial.remedy)
+        elif after["interval"][1] < score["interval"][0]:
+            left = f"{trial.remedy.what}; {_one_place(after['explained'])} % stay explained"
+            mends.append(Remedy(trial.remedy.option, left))
+    return tuple(mends)
 
 
 def _one_place(share: float) -> str:

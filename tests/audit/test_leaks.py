@@ -16,10 +16,12 @@ from controls import Fault, control
 from emoji_pred.audit.characters import Characters
 from emoji_pred.audit.features import Marks, Measures, is_word, measures, tokens_of
 from emoji_pred.audit.findings import Finding
-from emoji_pred.audit.leaks import Features, confirmed_rules, cut_that_hides, leak_findings, telling_words
+from emoji_pred.audit.leak_verdicts import leak_findings
+from emoji_pred.audit.leaks import Features, common_cut, confirmed_rules, cut_that_hides, telling_words
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.audit.rules import Rule, best_ranges, bin_edges, measure_rules, tried
 from emoji_pred.audit.surface_model import surface_findings, surface_scores
+from emoji_pred.audit.trials import Trials
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import Cleaning, clean_corpus, load_corpus
 from emoji_pred.data.sample import load_sample
@@ -31,10 +33,9 @@ def faults(corpus: Corpus) -> dict[str, Finding]:
     """The leaks and flaws among features, by name."""
     features = Features.of(corpus)
     rules, _ = confirmed_rules(corpus, features)
-    remedies = Remedies(OPTIONS)
-    found = leak_findings(corpus, rules, remedies) + surface_findings(
-        surface_scores(corpus, features), remedies
-    )
+    trials = Trials(corpus, rules, Remedies(OPTIONS))
+    found = leak_findings(corpus, rules, trials)
+    found += surface_findings(surface_scores(corpus, features), trials)
     return {finding.name: finding for finding in found if finding.status != "note"}
 
 
@@ -140,6 +141,75 @@ def test_lengths_are_mended_by_the_cut_that_is_named() -> None:
     words = int(remedy.option.removeprefix("data.max_words="))
     assert words == cut_that_hides(corpus, 1)
     assert not [name for name in faults(cut(corpus, words)) if name.startswith("length")]
+
+
+def options(finding: Finding) -> list[str]:
+    return [one.option for one in finding.remedies]
+
+
+def test_a_hidden_character_that_a_label_lacks_is_mended_by_cleaning_too() -> None:
+    corpus = control(5, rows=2000, classes=2, fault=only(1, 0.8, lambda text: text + "\u200f"))
+    found = faults(corpus)
+    finding = found["invisible class 0"]
+    assert finding.line.startswith("no U+200F RIGHT-TO-LEFT MARK, which no reader sees, alone tells class 0")
+    assert options(finding) == options(found["surface classifier"]) == ["data.clean=leak_free"]
+    assert faults(clean_corpus(corpus, Cleaning("leak_free"))) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda text: text.replace(" ", "  ", 1), "surface class 1"),
+        (lambda text: text.replace(" ", "\n", 2), "length class 1"),  # lines: a cut joined them before
+        (lambda text: text + "\n", "sign class 1"),
+    ],
+)
+def test_white_space_is_mended_by_cleaning(change: Callable[[str], str], name: str) -> None:
+    corpus = control(5, rows=2000, classes=3, fault=only(1, 0.8, change))
+    assert options(faults(corpus)[name])[0] == "data.clean=leak_free"  # a short cut may do, too
+    assert faults(clean_corpus(corpus, Cleaning("leak_free"))) == {}
+
+
+def test_no_option_is_named_that_does_nothing() -> None:
+    lost = control(5, rows=2000, classes=3, fault=only(1, 0.8, lambda text: text + "\ufffd"))
+    assert options(faults(lost)["blank U+FFFD"]) == []  # what was lost is no invisible character
+    loud = control(5, rows=2000, classes=3, fault=only(1, 0.95, str.upper))
+    assert options(faults(loud)["surface class 1"]) == options(faults(loud)["surface classifier"]) == []
+
+
+def by_length(text: str, held: int, rng: np.random.Generator) -> str:
+    """The first class has 25 to 60 words, the others 4 to 20, all with a digit: what also counts them."""
+    words = rng.integers(100, size=int(rng.integers(25, 61) if held == 0 else rng.integers(4, 21)))
+    return " ".join(f"w{number}" for number in words)
+
+
+def test_all_that_lengths_tell_is_mended_by_one_cut() -> None:
+    corpus = control(5, rows=2000, classes=3, imbalance=0.0, fault=by_length)
+    found = faults(corpus)
+    assert {"length class 0", "surface class 0", "surface classifier"} <= set(found)
+    (mends,) = {tuple(options(finding)) for finding in found.values()}
+    (option,) = mends
+    assert faults(cut(corpus, int(option.removeprefix("data.max_words=")))) == {}
+
+
+def test_the_cut_is_the_longest_that_hides_every_label_that_a_cut_hides() -> None:
+    corpus = control(5, rows=2000, classes=2, imbalance=0.0, fault=by_length)
+    cuts = [cut_that_hides(corpus, label) for label in (0, 1)]
+    common = common_cut(corpus, [0, 1])
+    assert common is not None and None not in cuts
+    assert all(cut_that_hides(corpus, label, common) == common for label in (0, 1))
+    assert common_cut(corpus, []) is None
+
+
+def test_what_an_option_leaves_of_a_leak_is_said() -> None:
+    def fault(text: str, held: int, rng: np.random.Generator) -> str:
+        return text.upper() if held == 0 else text + "\u200b" if held == 1 else text
+
+    corpus = control(5, rows=2000, classes=3, imbalance=0.0, fault=fault)
+    (remedy,) = faults(corpus)["surface classifier"].remedies
+    cleaned = faults(clean_corpus(corpus, Cleaning("leak_free")))["surface classifier"]
+    assert remedy.option == "data.clean=leak_free"
+    assert remedy.what.endswith(f"; {100 * cleaned.evidence['explained']:.1f} % stay explained")
 
 
 def test_a_sorted_file_is_a_flaw() -> None:

@@ -1,0 +1,75 @@
+"""From confirmed rules to findings: for each hidden character, and each label and kind of feature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emoji_pred.audit.findings import Finding, count
+from emoji_pred.audit.leaks import NEAR_BEST, Confirmed
+from emoji_pred.audit.trials import Trials
+from emoji_pred.data.corpus import Corpus
+
+SHOWN_BESIDE = 5  # further rules named in a verdict
+_PLAINEST = ("words", "characters", "lines")
+
+
+def leak_findings(corpus: Corpus, rules: Sequence[Confirmed], trials: Trials) -> list[Finding]:
+    """One finding for each hidden character, and for each label and kind of feature that is seen."""
+    groups: dict[str, list[Confirmed]] = {}
+    for one in rules:
+        if one.status is not None and one.rule.kind != "word":
+            about = one.rule.name if one.is_hidden and one.rule.has else f"{one.rule.kind} {one.rule.label}"
+            groups.setdefault(about, []).append(one)
+    findings = []
+    for group in groups.values():
+        hidden = group[0].is_hidden and group[0].rule.has
+        findings.append(_hidden(corpus, group, trials) if hidden else _seen(corpus, group, trials))
+    return findings
+
+
+def _hidden(corpus: Corpus, group: list[Confirmed], trials: Trials) -> Finding:
+    rule = group[0].rule
+    told = ", ".join(
+        f"{corpus.label_names[one.rule.label]} (precision {float(one.on[one.split].precision):.2f}, "
+        f"recall {float(one.on[one.split].recall):.2f})"
+        for one in group
+    )
+    split = group[0].split
+    rows = int(group[0].on[split].marked)
+    line = f"{rule.name}, which no reader sees, tells {told}; {split}, {count(rows, 'row')}"
+    code = next(word for word in rule.name.split() if word.startswith("U+"))
+    labels = tuple(corpus.label_names[one.rule.label] for one in group)
+    evidence = {"rules": [one.plain(corpus.label_names) for one in group]}
+    return Finding(
+        f"{rule.kind} {code}",
+        group[0].status or "note",
+        line,
+        labels,
+        evidence,
+        trials.without_mark(rule.name),
+    )
+
+
+def _seen(corpus: Corpus, group: list[Confirmed], trials: Trials) -> Finding:
+    first = _plainest(group)
+    label, counts = corpus.label_names[first.rule.label], first.on[first.split]
+    beside = [one.rule.words() for one in group if one is not first][:SHOWN_BESIDE]
+    does = "alone tells" if first.status != "note" else "leans to"
+    unseen = ", which no reader sees," if first.is_hidden else ""
+    line = (
+        f"{first.rule.words()}{unseen} {does} {label}: precision {float(counts.precision):.2f}, recall "
+        f"{float(counts.recall):.2f} ({first.split}, {count(int(counts.marked), 'row')})"
+    )
+    line += f"; so do {', '.join(beside)}" if beside else ""
+    mends = trials.that_hide(first.rule.kind, first.rule.label) if first.status == "leak" else ()
+    evidence = {
+        "rules": [one.plain(corpus.label_names) for one in [first, *(o for o in group if o is not first)][:8]]
+    }
+    return Finding(f"{first.rule.kind} {label}", first.status or "note", line, (label,), evidence, mends)
+
+
+def _plainest(group: Sequence[Confirmed]) -> Confirmed:
+    best = max(one.strength for one in group)
+    good = [one for one in group if one.strength >= best - NEAR_BEST]
+    places = {name: place for place, name in enumerate(_PLAINEST)}
+    return min(good, key=lambda one: (places.get(one.rule.name, len(places)), -one.strength))
