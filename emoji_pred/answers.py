@@ -30,6 +30,7 @@ class Answer:
         given: how many of them, from the first, the model gives the text; None where it gives exactly one.
         printed: the answer that a paper prints for this text.
         printed_rank: its place in this model's order, from 1; None where it is no class of it.
+        refused: why there is no answer, where the text could not be used; `text` is empty then.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Answer:
     given: int | None = None
     printed: str | None = None
     printed_rank: int | None = None
+    refused: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -46,6 +48,8 @@ class Answer:
         value["predictions"] = [{"label": label, "probability": share} for label, share in self.ranked]
         if self.printed is not None:
             value |= {"paper": self.printed, "rank_of_paper": self.printed_rank}
+        if self.refused is not None:
+            value["error"] = self.refused
         return value
 
 
@@ -114,6 +118,8 @@ def print_answers(answers: Sequence[Answer], screen: Console, header: bool) -> N
 
 
 def _cells(one: Answer) -> Text:
+    if one.refused is not None:
+        return Text("(refused)", style="dim")
     if not one.ranked:
         return Text("(no text)", style="dim")
     line = Text()

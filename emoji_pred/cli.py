@@ -52,7 +52,8 @@ def _ended_by_signals() -> Iterator[None]:
             # The code of the first process counts; torchrun would end that one for another code here.
             sys.exit(0 if rank.place().processes else 128 + stopped.signal_number)
         name = signal.Signals(stopped.signal_number).name
-        print(f"\nstopped by {name}; the same command continues", file=sys.stderr)
+        then = "continues" if stopped.continues else "begins anew"
+        print(f"\nstopped by {name}; the same command {then}", file=sys.stderr)
         sys.exit(128 + stopped.signal_number)
 
 
@@ -167,6 +168,7 @@ def _train(config: DictConfig, sweeping: bool) -> Ended:
 def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult | None:
     from emoji_pred.own_process import result_of_own_process
     from emoji_pred.run import run
+    from emoji_pred.runs import is_linear
 
     plain: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     if plain.get("hparams_search") is not None:
@@ -178,7 +180,11 @@ def _run(config: DictConfig, overrides: list[str], sweeping: bool) -> RunResult 
     several = (hardware.get("devices", 1), hardware.get("num_nodes", 1)) != (1, 1)
     if sweeping and several:
         return result_of_own_process(CONF.parent / "train.py", plain, overrides)
-    outcome = run(plain, overrides, wait=not sweeping)
+    try:
+        outcome = run(plain, overrides, wait=not sweeping)
+    except Stopped as stopped:
+        stopped.continues = sweeping or not is_linear(plain)  # the fit of a linear model has no states
+        raise
     if outcome.found and not sweeping:
         print(f"already finished: {outcome.directory} (force=true trains again)")
     return outcome

@@ -222,9 +222,12 @@ def check_decision(config: Mapping[str, Any], task: str) -> None:
     """Check that a rule for several labels is not asked of data of one label a text."""
     rule = config.get("decision")
     if task == "multiclass" and rule is not None and rule != PLAIN_DECISION:
+        # The name comes first; what follows from it was not typed.
+        key = next(key for key, plain in PLAIN_DECISION.items() if rule.get(key) != plain)
+        setting = "decision" if key == "name" else f"decision.{key}"
         raise UserError(
-            f"decision={rule['name']} is for several labels a text, but data={config['data']['name']} has "
-            "one, which is the most probable; leave decision out"
+            f"{setting}={str(rule.get(key)).lower()} is for several labels a text, but "
+            f"data={config['data']['name']} has one, which is the most probable; leave {setting} out"
         )
 
 

@@ -55,7 +55,10 @@ class Stopped(BaseException):
 
     Attributes:
         signal_number: the exit code is 128 more.
+        continues: the same command continues; False where it begins anew, as nothing was saved.
     """
+
+    continues = True
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)

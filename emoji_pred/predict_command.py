@@ -13,9 +13,11 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emoji_pred import runs
 from emoji_pred.data import new_texts
 from emoji_pred.data.tables import Reading
 from emoji_pred.errors import MISTAKE, UserError
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 TOP = 5
 BATCH = 256  # texts computed together; what is read, computed and written at a time
 INTERRUPTED = 130  # exit code of a command that Ctrl-C ended
-Asked = tuple[str, str | None]  # a text, and what a paper answers
+LONGEST = 1 << 30  # characters of a text, whatever a run's own limit says
+Asked = tuple[str | new_texts.Refused, str | None]  # a text, and what a paper answers
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -82,8 +85,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    asked = _asked(options)
     directory = find_run(options.runs_dir, options.run)
+    asked = _asked(options, _longest(directory))
     if options.top is not None and options.top < 1:
         raise UserError(f"--top {options.top}: at least one label is shown")
     if options.threshold is not None and not 0 <= options.threshold <= 1:
@@ -109,8 +112,27 @@ def _run(options: argparse.Namespace) -> None:
     (_write_json if options.json else _write_table)(_counted(answers))
 
 
-def _asked(options: argparse.Namespace) -> Iterator[Asked]:
+def _longest(directory: Path) -> int:
+    """Characters that a text may have: as many as those of the run might, if that is more than usual.
+
+    Only that is read here, as it is wanted before anything heavy; what is wrong with a result is said later.
+    """
+    try:
+        result = json.loads((directory / runs.RESULT).read_text(encoding="utf-8"))
+        own = result["config"]["data"].get("max_text_chars")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        own = None
+    return (
+        min(max(own, new_texts.MAX_CHARACTERS), LONGEST) if isinstance(own, int) else new_texts.MAX_CHARACTERS
+    )
+
+
+def _asked(options: argparse.Namespace, longest: int) -> Iterator[Asked]:
     """The texts in their order; those of a file or a stream are read as they are wanted.
+
+    Args:
+        options: of the command.
+        longest: characters that a text may have.
 
     Raises:
         UserError: there is not exactly one source of texts.
@@ -126,15 +148,16 @@ def _asked(options: argparse.Namespace) -> Iterator[Asked]:
             raise UserError("standard input is read as one text a line; name tables with --file")
         if sys.stdin.isatty():  # someone types, and waits for the answer to each line
             options.batch = 1
-        texts = new_texts.read_lines(sys.stdin.buffer, "standard input", options.encoding)
-    elif options.file is not None:
-        texts = _of_file(Path(options.file).expanduser(), options)
+        stream = new_texts.read_stream(sys.stdin.buffer, "standard input", options.encoding, longest)
+        return ((text, None) for text in stream)
+    if options.file is not None:
+        texts = _of_file(Path(options.file).expanduser(), options, longest)
     else:
-        texts = new_texts.typed(options.texts)
+        texts = new_texts.typed(options.texts, longest)
     return ((text, None) for text in texts)
 
 
-def _of_file(path: Path, options: argparse.Namespace) -> Iterator[str]:
+def _of_file(path: Path, options: argparse.Namespace, longest: int) -> Iterator[str]:
     kind = None if options.format in (None, "lines") else options.format
     delimiter = "\t" if options.delimiter == r"\t" else options.delimiter
     if delimiter is not None and len(delimiter) != 1:
@@ -143,7 +166,7 @@ def _of_file(path: Path, options: argparse.Namespace) -> Iterator[str]:
     as_lines = True if options.format == "lines" else None
     if options.text_column and as_lines:
         raise UserError("--text-column is for tables; --format=lines has one text a line")
-    return new_texts.read_file(path, reading, as_lines, options.text_column or "text")
+    return new_texts.read_file(path, reading, as_lines, options.text_column or "text", longest)
 
 
 def _answers(
@@ -154,26 +177,40 @@ def _answers(
 
     names, asked = predictor.label_names, iter(asked)
     while some := list(itertools.islice(asked, size)):
-        rows = predictor.predict([text for text, _ in some])
-        yield [
+        texts = ["" if isinstance(text, new_texts.Refused) else text for text, _ in some]
+        answers = [
             answer(text, row, names, top=top, decision=decision, printed=printed)
-            for (text, printed), row in zip(some, rows, strict=True)
+            for text, row, (_, printed) in zip(texts, predictor.predict(texts), some, strict=True)
+        ]
+        yield [
+            replace(one, refused=text.why) if isinstance(text, new_texts.Refused) else one
+            for one, (text, _) in zip(answers, some, strict=True)
         ]
 
 
 def _counted(answers: Iterable[list[Answer]]) -> Iterator[list[Answer]]:
-    """Show on a terminal how far it is, unless the answers are shown there; say how many texts were empty."""
+    """Show on a terminal how far it is, unless the answers are shown there; say what has no answer.
+
+    Raises:
+        UserError: at the end, where texts could not be used; each was said before.
+    """
     from tqdm import tqdm
 
     hidden = sys.stdout.isatty() or not sys.stderr.isatty()
-    empty = 0
+    empty = refused = 0
     with tqdm(unit=" texts", desc="predicting", delay=2, leave=False, disable=hidden) as bar:
         for some in answers:
             yield some
             bar.update(len(some))
-            empty += sum(not one.ranked for one in some)
+            reasons = [one.refused for one in some if one.refused is not None]
+            for why in reasons:
+                bar.write(f"error: {_as_options(why)}", file=sys.stderr)
+            refused += len(reasons)
+            empty += sum(not one.ranked for one in some) - len(reasons)
     if empty:
         print(f"{empty} text(s) are empty and have no answer", file=sys.stderr)
+    if refused:
+        raise UserError(f"{refused} text(s) could not be used and have no answer")
 
 
 def _write_json(answers: Iterable[list[Answer]]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
@@ -23,7 +24,7 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from emoji_pred import runs
+from emoji_pred import cli, runs
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.errors import RunFailed, Stopped, UserError
 from emoji_pred.linear_predictor import LinearPredictor
@@ -197,6 +198,35 @@ def test_a_mistake_is_one_line(command: Callable[..., Any], overrides: str, mess
     ended = command("model=tfidf_svc", *SAMPLE, overrides)
     (line,) = [line for line in ended.err.splitlines() if line.startswith("error: ")]
     assert ended.code == 2 and message in line and "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("model", "sweeping", "then"),
+    [
+        ("tfidf_svc", False, "begins anew"),
+        ("tfidf_svc", True, "continues"),  # its other runs are found
+        ("ffn", False, "continues"),
+    ],
+)
+def test_a_fit_that_is_stopped_begins_anew(
+    compose: Compose,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    model: str,
+    sweeping: bool,
+    then: str,
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise Stopped(signal.SIGINT)
+
+    monkeypatch.setattr("emoji_pred.run.run", stopped)
+    monkeypatch.setattr(cli.stop_request, "begin_command", lambda: None)
+    monkeypatch.setattr(cli.stop_request, "ending", False)
+    config = OmegaConf.create(compose(f"model={model}", *SAMPLE))
+    with pytest.raises(SystemExit) as end, cli._ended_by_signals():
+        cli._run(config, [], sweeping)
+    assert end.value.code == 130
+    assert capsys.readouterr().err == f"\nstopped by SIGINT; the same command {then}\n"
 
 
 def test_several_processes_of_torchrun_are_refused(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -278,6 +278,58 @@ def test_a_huge_line_ends_after_the_limit() -> None:
     assert stream.tell() < 1_000_000
 
 
+@pytest.mark.parametrize("batch", ["1", "256"])
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (b"x" * 100_001, "the text has 100,001 characters, more than 100,000"),
+        (b"x" * 2_000_000, "the text has more than 100,000 characters"),
+        (b"b\xffd", "byte 2 of it (0xff) is not utf-8; set --encoding"),
+        (b"b\0d", "the text holds a NUL"),
+    ],
+)
+def test_a_stream_goes_on_after_a_line_that_cannot_be_used(
+    predict: Predict, bad: bytes, why: str, batch: str
+) -> None:
+    expected = predict(*TEXTS, "--json").out.splitlines()
+    written = b"\n".join([TEXTS[0].encode(), bad, b"", TEXTS[1].encode(), TEXTS[2].encode()])
+    ended = predict("-", "--json", "--batch", batch, stdin=written)
+    first, refused, empty, *rest = ended.out.splitlines()  # answers stay beside their lines
+    assert [first, *rest] == expected and json.loads(empty) == {"text": "", "predictions": []}
+    said, of_empty, last = ended.err.splitlines()
+    assert said.startswith("error: standard input, line 2: ") and why in said and ended.code == 2
+    assert json.loads(refused) == {"text": "", "predictions": [], "error": said.removeprefix("error: ")}
+    assert of_empty.startswith("1 text(s) are empty")
+    assert last == "error: 1 text(s) could not be used and have no answer"
+    assert "(refused)" in predict("-", stdin=bad).out
+
+
+def test_the_rest_of_a_long_line_is_not_kept() -> None:
+    stream = io.BytesIO(b"\xef\xbb\xbf" + b"x" * 10_000_000 + b"\nfine\n")
+    refused, fine = new_texts.read_stream(stream, "stream", longest=1000)
+    assert isinstance(refused, new_texts.Refused) and fine == "fine"
+    assert refused.why == "stream, line 1: the text has more than 1,000 characters; cut it before"
+
+
+def test_a_run_is_asked_texts_as_long_as_its_own(
+    train: Callable[..., Any], quick: Callable[..., list[str]], predict: Predict, tmp_path: Path
+) -> None:
+    table = tmp_path / "own.csv"
+    table.write_text("text,label\n" + "".join(f"text {n},{n % 2}\n" for n in range(40)), encoding="utf-8")
+    options = [option for option in quick("ffn") if not option.startswith("data")]
+    data = ["data=text_files", f"data.files.train={table}"]
+    long = "so long " * 25_000  # 200,000 characters
+    place = train(*options, *data, "data.max_text_chars=200000").directory
+    lines_of = tmp_path / "long.txt"
+    lines_of.write_text(f"short\n{long}\n", encoding="utf-8")
+    for given in (("--file", str(lines_of)), ("-",)):
+        answers = lines(predict(*given, "--json", of=place, stdin=lines_of.read_bytes()))
+        assert [one["text"] for one in answers] == ["short", long] and answers[1]["predictions"]
+    assert "200,001 characters, more than 200,000" in predict(f"{long}x", of=place).error
+    small = train(*options, *data, "data.max_text_chars=50", "seed=3").directory  # its texts were short
+    assert lines(predict("a" * 51, "--json", of=small))[0]["predictions"]
+
+
 def test_the_command_itself_streams_and_ends_quietly_when_nobody_reads(run: Path, tmp_path: Path) -> None:
     many = tmp_path / "many.txt"
     many.write_text("a lovely sun\n" * 50_000, encoding="utf-8")

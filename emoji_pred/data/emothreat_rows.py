@@ -93,7 +93,8 @@ def read_labelled(
         splits=None,
         where=table.where,
     )
-    return usable_rows([raw], Columns(TEXT, None, tuple(labels), None, None, None), "error", MAX_TEXT_CHARS)
+    named = Columns(TEXT, None, tuple(labels), None, None, None)
+    return usable_rows([raw], named, "error", MAX_TEXT_CHARS, settable=False)
 
 
 def read_sentences(path: Path, reading: Reading) -> list[str]:

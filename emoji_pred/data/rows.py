@@ -105,9 +105,21 @@ def read_table(name: str, path: Path, columns: Columns, reading: Reading) -> Raw
 
 
 def usable_rows(
-    sources: Sequence[RawRows], columns: Columns, on_missing_label: str, max_text_chars: int
+    sources: Sequence[RawRows],
+    columns: Columns,
+    on_missing_label: str,
+    max_text_chars: int,
+    settable: bool = True,
 ) -> tuple[list[Row], list[str]]:
     """Return the rows that have a text and a label, and one warning for each reason to drop others.
+
+    Args:
+        sources: the rows as they were read.
+        columns: which column holds what.
+        on_missing_label: `error` or `drop`.
+        max_text_chars: a longer text is refused.
+        settable: the dataset has the options `data.on_missing_label` and `data.max_text_chars`, so that an
+            error may advise them.
 
     Raises:
         UserError: a row is malformed, a label is missing and must not be, or no row is left.
@@ -117,7 +129,7 @@ def usable_rows(
     for source in sources:
         ids = _row_ids(source)
         for place, text in enumerate(source.texts):
-            if not _check_text(text, source.where, place, max_text_chars):
+            if not _check_text(text, source.where, place, max_text_chars, settable):
                 dropped[_NO_TEXT].append(source.where(place))
                 continue
             labels = _parse_cell(source.labels[place], columns, place, source.where)
@@ -125,10 +137,8 @@ def usable_rows(
                 rows.append(Row(text, labels, ids[place], _split_of(source, place), place, source))
                 continue
             if on_missing_label == "error":
-                raise UserError(
-                    f"{source.where(place)}: {_NO_LABEL}; fill it in, or leave such rows out "
-                    "with data.on_missing_label=drop"
-                )
+                rest = "leave such rows out with data.on_missing_label=drop" if settable else "remove the row"
+                raise UserError(f"{source.where(place)}: {_NO_LABEL}; fill it in, or {rest}")
             dropped[_NO_LABEL].append(source.where(place))
     if not rows:
         raise UserError(f"{sources[0].path}: no row has both a text and a label")
@@ -142,17 +152,19 @@ def usable_rows(
     return rows, warnings
 
 
-def _check_text(text: Any, where: Callable[[int], str], place: int, max_text_chars: int) -> bool:
+def _check_text(
+    text: Any, where: Callable[[int], str], place: int, max_text_chars: int, settable: bool
+) -> bool:
     """Say whether there is a text; refuse one that cannot be a short text."""
     if text is None or text != text:  # not equal to itself: NaN, as Parquet writes a missing text
         return False
     if not isinstance(text, str):
         raise UserError(f"{where(place)}: the text is {type(text).__name__} {text!r:.40}, not a string")
     if len(text) > max_text_chars:
-        raise UserError(
-            f"{where(place)}: the text has {len(text)} characters, "
-            f"more than data.max_text_chars={max_text_chars}"
-        )
+        limit, mend = f"{max_text_chars}", "cut it"
+        if settable:
+            limit, mend = f"data.max_text_chars={max_text_chars}", "raise that, or cut the text"
+        raise UserError(f"{where(place)}: the text has {len(text)} characters, more than {limit}; {mend}")
     if DAMAGED.search(text):
         raise UserError(f"{where(place)}: the text holds a NUL or half a surrogate pair; the file is damaged")
     return bool(text.strip())

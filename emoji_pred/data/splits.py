@@ -182,14 +182,31 @@ def assign_rows(
         members |= {name: pool[chosen] for name, chosen in parts.items()}
         empty = [name for name in drawn if not members[name].size]
         if empty:
+            why = _why_empty([rows[row] for row in pool.tolist()], labels[pool], drawn[empty[0]], by)
             raise UserError(
-                f"{rows[0].source.path}: {len(pool)} rows are too few to draw {empty[0]} rows from them "
-                f"with data.{empty[0]}_fraction={drawn[empty[0]]}"
+                f"{rows[0].source.path}: {why} to draw {empty[0]} rows with "
+                f"data.{empty[0]}_fraction={drawn[empty[0]]}; give {empty[0]} rows of your own "
+                f"(data.files.{empty[0]}), or train on {'fewer classes' if 'class' in why else 'more rows'}"
             )
     if not members["train"].size:
         raise UserError(f"{rows[0].source.path}: no training rows are left; data.files.train or split_column")
     kept = {name for name in SPLIT_NAMES if name in given or name in drawn or name == "train"}
     return {name: chosen for name, chosen in members.items() if name in kept}, list(drawn)
+
+
+def _why_empty(rows: Sequence[Row], labels: np.ndarray, share: float, by: DrawBy) -> str:
+    """What there is too little of to draw a share: rows (or texts), or those of each class.
+
+    A class gives its rows to training first, so many classes of one row each leave nothing to other splits.
+    """
+    units = [duplicate_key(row.text) if by == "by_text" else row.row_id for row in rows]
+    what = "text(s)" if by == "by_text" else "row(s)"
+    held = {(unit, label) for unit, of in zip(units, _classes_of_rows(labels), strict=True) for label in of}
+    counts, number = Counter(label for _, label in held), len(set(units))
+    if share * number < 1:
+        return f"{number} {what} are too few"
+    most = max(counts.values())
+    return f"no class has enough {what}, the largest of {len(counts)} classes only {most},"
 
 
 def check_classes(labels: np.ndarray, members: Mapping[str, np.ndarray], names: Sequence[str]) -> list[str]:

@@ -103,9 +103,8 @@ def fit_linear(
     Raises:
         UserError: no text holds an n-gram that is to count.
     """
-    parts = [
-        Ngrams.fit(kind, features[kind], texts) for kind in KINDS if features[kind]["ngrams"] is not None
-    ]
+    kinds = [kind for kind in KINDS if features[kind]["ngrams"] is not None]
+    parts = [Ngrams.fit(kind, features[kind], texts, alone=len(kinds) == 1) for kind in kinds]
     matrix = beside([part for _, part in parts])
     truth = labels.astype(bool) if labels.ndim == 2 else labels[:, None] == np.arange(num_labels)
     known = np.where(truth.all(axis=0), ALWAYS, np.where(truth.any(axis=0), FITTED, NEVER)).astype(np.int8)

@@ -40,8 +40,16 @@ class Ngrams:
     idf: np.ndarray
 
     @classmethod
-    def fit(cls, kind: str, options: Mapping[str, Any], texts: Sequence[str]) -> tuple[Ngrams, csr_matrix]:
+    def fit(
+        cls, kind: str, options: Mapping[str, Any], texts: Sequence[str], alone: bool = False
+    ) -> tuple[Ngrams, csr_matrix]:
         """Learn the n-grams of the texts; returns them and the texts' features (N, F).
+
+        Args:
+            kind: `words` or `characters`.
+            options: `model.features.<kind>` of the configuration.
+            texts: N.
+            alone: the model has no n-grams of the other kind, so that an error must not advise to do without.
 
         Raises:
             UserError: no n-gram is left.
@@ -53,10 +61,10 @@ class Ngrams:
         try:
             features = vectorizer.fit_transform(texts)
         except ValueError as error:  # scikit-learn's way to say so
+            without = "" if alone else f", or set model.features.{kind}.ngrams=null"
             raise UserError(
                 f"model.features.{kind}: no n-gram of {options['ngrams']} stands in "
-                f"min_df={options['min_df']} training texts ({one_line(error)[:80]}); lower min_df, or set "
-                f"model.features.{kind}.ngrams=null"
+                f"min_df={options['min_df']} training texts ({one_line(error)[:80]}); lower min_df{without}"
             ) from None
         return cls(kind, options, tuple(vectorizer.get_feature_names_out()), vectorizer.idf_), features
 

@@ -229,9 +229,11 @@ def test_a_training_file_that_cannot_be_had_is_one_clear_line(
         (table([*LABELS, "Sentences"], [["yes", 0, 0, 0, 0, 0, 1, "a"]]),
          ["row 1 (line 2)", "'anger'", "'yes'", "0 or 1"]),
         (table([*LABELS, "Sentences"], [[2, 0, 0, 0, 0, 0, 1, "a"]]), ["row 1", "'2'", "0 or 1"]),
-        (table([*LABELS, "Sentences"], [["", 0, 0, 0, 0, 0, 1, "a"]]), ["row 1", "label is missing"]),
+        (table([*LABELS, "Sentences"], [["", 0, 0, 0, 0, 0, 1, "a"]]),
+         ["row 1", "label is missing; fill it in, or remove the row"]),
         (table([*LABELS, "Anger", "Sentences"], [[0] * 8 + ["a"]]), ["'anger' and 'Anger'"]),
-        (table([*LABELS, "Sentences"], [[0] * 7 + ["ہے " * 100_000]]), ["row 1", "300000 characters"]),
+        (table([*LABELS, "Sentences"], [[0] * 7 + ["ہے " * 100_000]]),
+         ["row 1", "300000 characters, more than 100000; cut it"]),
         (table([*LABELS, "Sentences"], [[0] * 7 + [" "]]), ["no row has both"]),
         (table([*LABELS, "Sentences"], [[1, 0, 0, 0, 0, 0, 0, "a"]]), ["no row is left for validation"]),
     ],
@@ -244,6 +246,8 @@ def test_a_training_file_that_cannot_be_used_is_one_clear_line(
         load_emothreat(data_dir=tmp_path, source=write(tmp_path), files={"train": "own.csv"})
     message = str(error.value)
     assert all(word in message for word in words) and "\n" not in message, message
+    # No option that data=emothreat does not have.
+    assert "on_missing_label" not in message and "max_text_chars" not in message
 
 
 def test_a_class_without_training_rows_is_a_warning(tmp_path: Path) -> None:

@@ -216,6 +216,14 @@ def test_drawn_splits_are_seeded_stratified_and_rare_classes_stay_in_training() 
     )
 
 
+@pytest.mark.parametrize(("split", "copies", "what"), [("by_row", 1, "row(s)"), ("by_text", 3, "text(s)")])
+def test_many_rows_of_classes_too_small_to_draw_from(split: str, copies: int, what: str) -> None:
+    write_csv([(f"text {label}", f"label {label}") for label in range(100) for _ in range(copies)])
+    message = error_of(split=split)
+    assert f"no class has enough {what}, the largest of 100 classes only 1," in message
+    assert "data.files.validation" in message and "fewer classes" in message and "too few" not in message
+
+
 def test_splits_can_be_drawn_by_text() -> None:
     write_csv([(f"t{row // 2}", "ab"[row % 2]) for row in range(200)])  # each text twice, with both labels
     by_row, by_text = load(), load(split="by_text")
@@ -269,7 +277,7 @@ def test_paths_are_looked_up_here_and_then_under_the_data_directory() -> None:
         (
             "text,label\n" + "x" * 1_000_000 + ",1\nb,2\n",
             {},
-            ["row 1 (line 2)", "1000000", "max_text_chars=100000"],
+            ["row 1 (line 2)", "1000000", "max_text_chars=100000; raise that, or cut the text"],
         ),
         ("text,label\na,1\nb,2\n", {"id_column": "label2"}, ["'label2'", "data.id_column", "label"]),
         ("text,label,id\na,1,x\nb,2,x\n", {"id_column": "id"}, ["row 2 (line 3)", "'x'", "row 1"]),
@@ -292,7 +300,7 @@ def test_paths_are_looked_up_here_and_then_under_the_data_directory() -> None:
         ("text,label\na,1\nb,2\n", {"format": "cvs"}, ["data.format='cvs'"]),
         ("text,label\na,1\nb,2\n", {"text_colum": "a"}, ["text_colum", "text_column"]),
         ("text,label\na,1\nb,2\n", {"max_file_mb": 0}, ["data.max_file_mb=0"]),
-        ("text,label\na,1\nb,2\n", {}, ["train.csv", "2 rows are too few", "data.validation_fraction=0.1"]),
+        ("text,label\na,1\nb,2\n", {}, ["train.csv", "2 row(s) are too few", "data.validation_fraction=0.1"]),
     ],
 )
 def test_one_clear_line(content: str | bytes, options: dict, words: list[str]) -> None:

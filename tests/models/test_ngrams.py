@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from emoji_pred.errors import UserError
 from emoji_pred.models import character_trie
 from emoji_pred.models.character_trie import CharacterTrie
+from emoji_pred.models.linear import fit_linear
 from emoji_pred.models.ngrams import Ngrams
 
 WORDS = [
@@ -104,5 +105,9 @@ def test_a_text_without_end() -> None:
 @pytest.mark.parametrize(("kind", "texts"), [("words", ["", "!"]), ("characters", ["ab", "cd"])])
 def test_nothing_is_left(kind: str, texts: list[str]) -> None:
     message = rf"^model.features.{kind}: no n-gram of \[1, 3\] stands in min_df=2 training texts"
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message + rf".*; lower min_df, or set .*{kind}\.ngrams=null$"):
         Ngrams.fit(kind, options(min_df=2), texts)
+    off = options(ngrams=None)
+    features = {"words": off, "characters": off, kind: options(min_df=2)}
+    with pytest.raises(UserError, match=message + ".*; lower min_df$"):  # there is no other kind
+        fit_linear(texts, np.array([0, 1]), 2, features, None)
