@@ -308,6 +308,11 @@ def _models(cells: Sequence[Measured], reading: str) -> str:
         for name, reached in found["test"]["yardsticks"].items():
             columns = [f"{reached[metric]:.3f}" for metric in (*TASK, "example_accuracy")]
             lines.append(f"| *{name}* | – | {' | '.join(columns)} | – |")
+    if any(len(cell.results) < len(cell.row.seeds) for cell in here):
+        lines += [
+            "",
+            f"{NOT_RUN.capitalize()}: for want of time; `python -m experiments.emothreat run` trains it.",
+        ]
     return "\n".join([*lines, "", *_notes(here, None)])
 
 
