@@ -11,9 +11,8 @@ import numpy as np
 from emoji_pred.decision import Decision, choose
 from emoji_pred.multilabel_metrics import EVERYTHING, NOTHING, of_answers, of_examples
 from experiments.emothreat import READINGS, Measured, answers, command
-from experiments.kept_runs import mean_and_spread, revision
+from experiments.kept_runs import NOT_RUN, commands_section, machines_line, mean_and_spread, revision
 
-NOT_RUN = "not run"
 ALL_ROWS, WITHOUT_NEUTRAL = READINGS
 EXAMPLE = tuple(f"example_{name}" for name in ("accuracy", "precision", "recall", "f1"))
 SMOOTHED = tuple(f"paper_smoothed_{name}" for name in ("accuracy", "precision", "recall", "f1"))
@@ -357,25 +356,8 @@ def _per_class(cells: Sequence[Measured]) -> str:
 
 def _commands(cells: Sequence[Measured]) -> str:
     typed = [" ".join(command(cell.row, cell.reading, cell.row.seeds)) for cell in cells if cell.row.seeds]
-    full = dict.fromkeys(cell.row.full for cell in cells if cell.row.full)
-    return "\n".join(
-        [
-            "## Commands",
-            "",
-            "What was measured:",
-            "",
-            "```",
-            *(f"python {one}" for one in typed),
-            "```",
-            "",
-            "The paper's own experiments, on the official training file and its encoders: **not run** (no network to fetch "
-            "them).",
-            "",
-            "```",
-            *full,
-            "```",
-        ]
-    )
+    full = [cell.row.full for cell in cells if cell.row.full]
+    return commands_section(typed, full, "the official training file and its encoders")
 
 
 def _runs(cells: Sequence[Measured], results: Sequence[dict[str, Any]]) -> str:
@@ -392,13 +374,7 @@ def _runs(cells: Sequence[Measured], results: Sequence[dict[str, Any]]) -> str:
                 f"| {result['config']['seed']} | {result['validation']['macro_f1']:.4f} "
                 f"| {result['test']['macro_f1']:.4f} | {result['wall_seconds'] / 60:.1f} | {revision(result)} |"
             )
-    machines = {
-        f"{machine['system']}, {machine['cores']} cores, {machine['device']}"
-        for machine in (result["provenance"]["machine"] for result in results)
-    }
-    return "\n".join(
-        [*lines, "", f"Machine: {'; '.join(sorted(machines))}. Runs shared it, so minutes are no benchmark."]
-    )
+    return "\n".join([*lines, "", machines_line(results)])
 
 
 def _label(cell: Measured) -> str:

@@ -10,7 +10,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from experiments.compose import compose_config
 
 ROOT = Path(__file__).resolve().parents[1]
 
+NOT_RUN = "not run"
 Keep = Callable[[dict[str, Any], Path, Path], None]
 
 
@@ -124,6 +125,36 @@ def put_between_marks(page: Path, marks: tuple[str, str], table: str) -> None:
     if not begin or not end:
         raise UserError(f"{page.name} has no place for the table; put back {marks[0]} and {marks[1]}")
     page.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def commands_section(measured: Iterable[str], full: Iterable[str], lacking: str) -> str:
+    """What was typed for a page, and what the paper's own experiments would be.
+
+    Args:
+        measured: commands without `python`.
+        full: whole commands, that were not run.
+        lacking: what they need that could not be fetched.
+    """
+    lines = [
+        "## Commands",
+        "",
+        "What was measured:",
+        "",
+        "```",
+        *(f"python {typed}" for typed in measured),
+        "```",
+    ]
+    lines += ["", f"The paper's own experiments, on {lacking}: **{NOT_RUN}** (no network to fetch them).", ""]
+    return "\n".join([*lines, "```", *dict.fromkeys(full), "```"])
+
+
+def machines_line(results: Iterable[Mapping[str, Any]]) -> str:
+    """The machines of the runs of a page, in general terms."""
+    machines = {
+        f"{machine['system']}, {machine['cores']} cores, {machine['device']}"
+        for machine in (result["provenance"]["machine"] for result in results)
+    }
+    return f"Machine: {'; '.join(sorted(machines))}. Runs shared it, so minutes are no benchmark."
 
 
 def revision(result: Mapping[str, Any]) -> str:

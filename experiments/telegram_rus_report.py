@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from experiments.kept_runs import best_epoch, mean_and_spread, revision
+from experiments.kept_runs import NOT_RUN, best_epoch, commands_section, mean_and_spread, revision
 from experiments.telegram_rus import (
     BATCH,
     EPOCHS,
@@ -17,7 +17,6 @@ from experiments.telegram_rus import (
     command,
 )
 
-NOT_RUN = "not run"
 METRICS = ("accuracy", "top_10", "top_class_recall", "top_class_precision")
 HEAD = ("top 1", "top 10", "recall of the top class", "its precision")
 
@@ -271,25 +270,9 @@ def _figures(cells: Sequence[Measured], examples: Sequence[dict[str, Any]]) -> s
 
 def _commands(cells: Sequence[Measured]) -> str:
     measured = [" ".join(command(cell.row, cell.row.seeds)) for cell in _distinct(cells) if cell.row.seeds]
-    full = dict.fromkeys(cell.row.full for cell in cells if cell.row.full)
-    return "\n".join(
-        [
-            "## Commands",
-            "",
-            "What was measured:",
-            "",
-            "```",
-            *(f"python {typed}" for typed in measured),
-            "python -m experiments.telegram_rus figures",
-            "```",
-            "",
-            "The paper's own experiments, on its data and encoders: **not run** (no network to fetch them).",
-            "",
-            "```",
-            *full,
-            "```",
-        ]
-    )
+    full = [cell.row.full for cell in cells if cell.row.full]
+    figures = "-m experiments.telegram_rus figures"
+    return commands_section([*measured, figures], full, "its data and encoders")
 
 
 def _runs(cells: Sequence[Measured]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.kept_runs import best_epoch, mean_and_spread, revision
+from experiments.kept_runs import NOT_RUN, best_epoch, machines_line, mean_and_spread, revision
 from experiments.tweeteval import (
     Choice,
     Measured,
@@ -21,7 +21,6 @@ from experiments.tweeteval import (
 from experiments.tweeteval_paper import LABELS, SUPPORT, Report
 
 METRICS = ("accuracy", "macro_f1", "weighted_f1")
-NOT_RUN = "not run"
 LEAKING = (0, 12)  # red heart and sun, the classes whose texts hold U+FE0F
 
 INTRODUCTION = """# TweetEval emoji: four architectures, published beside measured
@@ -306,13 +305,7 @@ def _runs(cells: Sequence[Measured]) -> str:
                 f"| {result['validation']['macro_f1']:.4f} | {result['test']['macro_f1']:.4f} "
                 f"| {result['test']['top_10']:.4f} | {result['wall_seconds'] / 60:.1f} | {revision(result)} |"
             )
-    machines = {
-        f"{machine['system']}, {machine['cores']} cores, {machine['device']}"
-        for machine in (result["provenance"]["machine"] for result in _all(cells))
-    }
-    return "\n".join(
-        [*lines, "", f"Machine: {'; '.join(sorted(machines))}. Runs shared it, so minutes are no benchmark."]
-    )
+    return "\n".join([*lines, "", machines_line(_all(cells))])
 
 
 def _commands(cells: Sequence[Measured], choices: Choices) -> str:
