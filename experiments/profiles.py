@@ -1,0 +1,125 @@
+"""How far an experiment is run: `smoke` (a few steps on bundled data), `cpu` (on a processor), `full`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+
+from emoji_pred import runs
+from emoji_pred.cli import CONF
+from emoji_pred.composer import Composer
+from emoji_pred.errors import UserError
+from experiments.table import Experiment
+
+SMOKE, CPU, FULL = "smoke", "cpu", "full"
+PROFILES = (SMOKE, CPU, FULL)
+# What stands in the place of a dataset in the smoke profile: rows of our own grammar, in its language.
+BUNDLED = {
+    "tweeteval": ("data=sample",),
+    "telegram_rus": ("data=sample", "data.language=ru"),
+    "telegram_rus_small": ("data=sample", "data.language=ru"),
+    "emothreat": ("data=sample", "data.language=ur", "data.task=multilabel"),
+    "emothreat_public": ("data=sample", "data.language=ur", "data.task=multilabel"),
+}
+FEW = ("data.rows=300", "trainer.max_steps=3")
+KEPT_OF_DATA = ("data.clean=",)  # the settings of a dataset that the bundled one has too
+OTHER_CHOICES = {"encoder": "encoder=tiny", "vectors": "vectors=word2vec"}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run as a table asks for it.
+
+    Attributes:
+        name: what `train.py` calls it.
+        overrides: what is typed, with the seed.
+        config: what they compose to.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    config: dict[str, Any]
+
+
+def overrides_of(experiment: Experiment, profile: str) -> tuple[str, ...]:
+    """What is typed for an experiment, without the seed; nothing where it cannot be run in this profile."""
+    if profile == CPU:
+        return experiment.measured
+    whole = experiment.published or experiment.measured
+    return whole if profile == FULL else _on_bundled_data(experiment.measured or whole)
+
+
+def seeds_of(experiment: Experiment, profile: str, seeds: int | None = None) -> tuple[int, ...]:
+    """The seeds of its runs.
+
+    Args:
+        experiment: whose.
+        profile: smoke has one seed.
+        seeds: how many a user asks for instead of the experiment's own number.
+    """
+    if profile == SMOKE or not experiment.random:
+        return (0,)
+    return tuple(range(seeds or experiment.seeds))
+
+
+def planned(experiment: Experiment, profile: str = CPU, seeds: int | None = None) -> list[Planned]:
+    """The runs of an experiment, one a seed; none where it cannot be run in this profile."""
+    overrides = overrides_of(experiment, profile)
+    if not overrides:
+        return []
+    return [_planned((*overrides, f"seed={seed}")) for seed in seeds_of(experiment, profile, seeds)]
+
+
+def command(overrides: Sequence[str], seeds: Sequence[int]) -> str:
+    """What a user types for the runs of an experiment."""
+    sweep = "-m " if len(seeds) > 1 else ""
+    return f"python train.py {sweep}{' '.join(map(_quoted, overrides))} seed={','.join(map(str, seeds))}"
+
+
+def _quoted(override: str) -> str:
+    return f'"{override}"' if any(sign in override for sign in "[]'*? ") else override
+
+
+@functools.cache
+def _planned(overrides: tuple[str, ...]) -> Planned:
+    config = composed(overrides)
+    return Planned(runs.run_hash(runs.identity(config, {})), overrides, config)
+
+
+def composed(overrides: Sequence[str]) -> dict[str, Any]:
+    """What train.py would run for these overrides, as plain values."""
+    return _composer()(list(overrides))
+
+
+@functools.cache
+def _composer() -> Composer:
+    return Composer(_compose, _is_group)
+
+
+def _compose(overrides: list[str]) -> Any:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", overrides)
+
+
+def _is_group(key: str) -> bool:
+    return (CONF / key).is_dir()
+
+
+def _on_bundled_data(overrides: Sequence[str]) -> tuple[str, ...]:
+    """The same experiment in small: bundled rows, the tiny encoder, a few steps."""
+    typed: list[str] = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key == "data":
+            if value not in BUNDLED:
+                raise UserError(f"no bundled data stand for data={value}; add it to BUNDLED of {__name__}")
+            typed += BUNDLED[value]
+        elif key in OTHER_CHOICES:
+            typed.append(OTHER_CHOICES[key])
+        elif not key.startswith("data.") or override.startswith(KEPT_OF_DATA):
+            typed.append(override)
+    return (*typed, *FEW)

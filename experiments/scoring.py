@@ -1,0 +1,175 @@
+"""Metrics of kept answers, as they are or as a resample weighs the rows.
+
+A table's numbers come from results. Here they are computed once more, so that they can be verified, read on
+a part of the rows, and given intervals. All are ratios of sums over rows, so any number of resamples is one
+product with the rows' weights. Ratios follow `emoji_pred.metrics`: 0 / 0 is 0, but a row without labels that
+is given none is right.
+
+Shapes: N rows, C classes, R resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.keeping import Answers
+
+Floats = NDArray[np.float64]
+OF_CLASSES = ("precision", "recall", "f1")
+AVERAGES = ("macro", "weighted", "micro")
+EXAMPLE, SMOOTHED = "example_", "paper_smoothed_"
+
+
+class NoSuchMetric(LookupError):
+    """A metric that cannot be computed from the kept answers."""
+
+
+def score(
+    answers: Answers,
+    path: str,
+    labels: Sequence[str],
+    top_class: str | None = None,
+    weights: NDArray[np.floating] | None = None,
+) -> Floats:
+    """A metric of a split, one value for each resample.
+
+    Args:
+        answers: of the split; its own weights count in each resample.
+        path: as in a result, such as `macro_f1`, `per_class/❤/f1` or `example_accuracy`.
+        labels: C names, in class order.
+        top_class: the largest class of the training rows, for the metrics of that class.
+        weights: (R, N) how often a row stands in a resample; None: once, R = 1.
+
+    Returns:
+        (R,) fractions.
+
+    Raises:
+        NoSuchMetric: the answers do not hold what it needs.
+    """
+    rows = len(answers.truth)
+    weighed = np.ones((1, rows)) if weights is None else weights
+    if answers.weights is not None:
+        weighed = weighed * answers.weights
+    name = path.removeprefix("top_class_")
+    if name != path:
+        path = f"per_class/{top_class}/{name}"
+    if answers.truth.ndim == 1:
+        return _of_one_label(answers, path, labels, weighed)
+    return _of_many_labels(answers, path, labels, weighed)
+
+
+def _of_one_label(
+    answers: Answers, path: str, labels: Sequence[str], weights: NDArray[np.floating]
+) -> Floats:
+    if path in ("accuracy", "top_1"):
+        return _mean(answers.truth == answers.given, weights)
+    if path.startswith("top_"):
+        if answers.ranks is None:
+            raise NoSuchMetric(f"{path}: the ranks of this run were not kept")
+        return _mean(answers.ranks <= int(path.removeprefix("top_")), weights)
+    count = len(labels)
+    right = answers.truth == answers.given
+    hits = _sums_by_class(answers.truth[right], weights[:, right], count)
+    wanted = _sums_by_class(answers.truth, weights, count)
+    given = _sums_by_class(answers.given, weights, count)
+    return _of_counts(path, labels, hits, given, wanted)
+
+
+def _sums_by_class(classes: NDArray[np.int64], weights: NDArray[np.floating], count: int) -> Floats:
+    """(R, C) sums of the weights of the rows of each class."""
+    from scipy.sparse import csr_array
+
+    rows = len(classes)
+    of_class = csr_array((np.ones(rows), (classes, np.arange(rows))), shape=(count, rows))
+    return np.asarray(of_class @ weights.T).T
+
+
+def _of_many_labels(
+    answers: Answers, path: str, labels: Sequence[str], weights: NDArray[np.floating]
+) -> Floats:
+    truth, given = answers.truth.astype(bool), answers.given.astype(bool)
+    if path in ("accuracy", "exact_match"):
+        return _mean((truth == given).all(axis=1), weights)
+    if path == "hamming_loss":
+        return _mean((truth != given).mean(axis=1), weights)
+    if path == "label_ranking_average_precision":
+        return _mean(_ranking_precision(answers), weights)
+    for prefix, plus in ((EXAMPLE, 0), (SMOOTHED, 1)):
+        if path.startswith(prefix):
+            return _of_examples(path.removeprefix(prefix), truth, given, plus, weights)
+    hits, predicted, wanted = (weights @ part.astype(np.float64) for part in (truth & given, given, truth))
+    return _of_counts(path, labels, hits, predicted, wanted)
+
+
+def _of_examples(
+    name: str, truth: NDArray[np.bool_], given: NDArray[np.bool_], plus: int, weights: NDArray[np.floating]
+) -> Floats:
+    """The emothreat paper's equations 7 to 10, with `plus` added above and below in each ratio."""
+    if name == "f1":
+        precision, recall = (
+            _of_examples(part, truth, given, plus, weights) for part in ("precision", "recall")
+        )
+        return _ratio(2 * precision * recall, precision + recall)
+    below = {"accuracy": truth | given, "precision": given, "recall": truth}
+    if name not in below:
+        raise NoSuchMetric(f"no metric of rows is called {name}")
+    above, under = (truth & given).sum(axis=1) + plus, below[name].sum(axis=1) + plus
+    nothing = (truth | given).sum(axis=1) + plus == 0  # no label, and none given
+    return _mean(np.where(nothing, 1.0, _ratio(above, under)), weights)
+
+
+def _ranking_precision(answers: Answers) -> Floats:
+    """(N,) of each row: the mean over its labels of the share of labels among those ranked as high."""
+    if answers.probabilities is None:
+        raise NoSuchMetric("label_ranking_average_precision: the probabilities of this run were not kept")
+    truth, scores = answers.truth.astype(bool), answers.probabilities
+    as_high = scores[:, None, :] >= scores[:, :, None]  # (N, C, C): whether the last stands as high
+    share = (as_high & truth[:, None, :]).sum(axis=2) / as_high.sum(axis=2)
+    return np.where(truth.any(axis=1), _ratio((share * truth).sum(axis=1), truth.sum(axis=1)), 1.0)
+
+
+def _of_counts(path: str, labels: Sequence[str], hits: Floats, given: Floats, wanted: Floats) -> Floats:
+    """Precision, recall and F1 of a class, or averaged, of counts (R, C)."""
+    if path == "zeroed_classes":
+        return ((wanted > 0) & (given == 0)).sum(axis=1).astype(np.float64)
+    if path.startswith("per_class/"):
+        _, label, name = path.split("/")
+        if label not in labels:
+            raise NoSuchMetric(f"there is no class {label}")
+        place = [list(labels).index(label)]
+        if name == "support":
+            return wanted[:, place[0]]
+        return _figure(name, hits[:, place], given[:, place], wanted[:, place])[:, 0]
+    average, _, name = path.partition("_")
+    if average not in AVERAGES or name not in OF_CLASSES:
+        raise NoSuchMetric(f"no metric is called {path}")
+    if average == "micro":
+        return _figure(name, *(part.sum(axis=1) for part in (hits, given, wanted)))
+    values = _figure(name, hits, given, wanted)
+    return (
+        values.mean(axis=1)
+        if average == "macro"
+        else _ratio((values * wanted).sum(axis=1), wanted.sum(axis=1))
+    )
+
+
+def _figure(name: str, hits: Floats, given: Floats, wanted: Floats) -> Floats:
+    above, below = {
+        "precision": (hits, given),
+        "recall": (hits, wanted),
+        "f1": (2 * hits, given + wanted),
+    }[name]
+    return _ratio(above, below)
+
+
+def _mean(values: NDArray[np.generic], weights: NDArray[np.floating]) -> Floats:
+    return _ratio(weights @ values.astype(np.float64), weights.sum(axis=1))
+
+
+def _ratio(above: NDArray[np.generic], below: NDArray[np.generic]) -> Floats:
+    return np.divide(
+        above, below, out=np.zeros(np.shape(above), dtype=np.float64), where=np.asarray(below) != 0
+    )

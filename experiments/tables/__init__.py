@@ -1,0 +1,1 @@
+"""One module a paper: its tables and figures as data, each with a `PAPER`."""
