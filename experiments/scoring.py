@@ -71,20 +71,23 @@ def _of_one_label(
             raise NoSuchMetric(f"{path}: the ranks of this run were not kept")
         return _mean(answers.ranks <= int(path.removeprefix("top_")), weights)
     count = len(labels)
-    right = answers.truth == answers.given
-    hits = _sums_by_class(answers.truth[right], weights[:, right], count)
-    wanted = _sums_by_class(answers.truth, weights, count)
-    given = _sums_by_class(answers.given, weights, count)
+    everywhere = np.ones(len(answers.truth), dtype=bool)
+    hits = _sums_by_class(answers.truth, answers.truth == answers.given, weights, count)
+    wanted = _sums_by_class(answers.truth, everywhere, weights, count)
+    given = _sums_by_class(answers.given, everywhere, weights, count)
     return _of_counts(path, labels, hits, given, wanted)
 
 
-def _sums_by_class(classes: NDArray[np.int64], weights: NDArray[np.floating], count: int) -> Floats:
-    """(R, C) sums of the weights of the rows of each class."""
+def _sums_by_class(
+    classes: NDArray[np.int64], among: NDArray[np.bool_], weights: NDArray[np.floating], count: int
+) -> Floats:
+    """(R, C) sums of the weights of the rows of each class, among some rows."""
     from scipy.sparse import csr_array
 
-    rows = len(classes)
-    of_class = csr_array((np.ones(rows), (classes, np.arange(rows))), shape=(count, rows))
-    return np.asarray(of_class @ weights.T).T
+    (rows,) = np.nonzero(among)
+    ones = np.ones(len(rows), dtype=weights.dtype)  # of float32 weights, whole numbers stay exact
+    of_class = csr_array((ones, (classes[rows], rows)), shape=(count, len(classes)))
+    return np.asarray(of_class @ weights.T, dtype=np.float64).T
 
 
 def _of_many_labels(

@@ -1,0 +1,162 @@
+"""What was measured for a cell: its runs, their mean and interval, a verdict on the published number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from experiments.keeping import RESULTS, KeptRun, kept
+from experiments.profiles import CPU, planned, seeds_of
+from experiments.resampling import CONFIDENCE, replicates
+from experiments.table import Cell, Experiment, Metric
+
+SEEDS, ROWS = "seeds", "rows"
+
+
+class Verdict(StrEnum):
+    """What a measurement says of a published number; the rule is `RULE`."""
+
+    REPRODUCED = "reproduced"
+    BETTER = "better"
+    WORSE = "worse"
+    DIFFERENT = "different"
+    INCONCLUSIVE = "inconclusive"
+    NOT_COMPARABLE = "not comparable"
+    NOT_RUN = "not run"
+    NOT_PUBLISHED = "not published"
+
+
+WIDEST = 0.05  # of one side of an interval, as a fraction: a wider one holds almost any number
+RULE = (
+    "A published number is *reproduced* where, as it was rounded, it lies in the 95 % interval in which one more "
+    "run of ours would fall: the paper printed one run. Over seeds this is Student's prediction interval; of a "
+    "single run it is the bootstrap interval over the rows of the split, which leaves the seed out and so is too "
+    "narrow. Where one side of the interval is wider than 5 points, it is *inconclusive* instead, unless our mean "
+    "rounds to the very number. Outside the interval our runs are *better* or *worse*; *different* of a count. It "
+    "is *not comparable* where a stand-in took the place of the paper's encoder or data."
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measurement of a cell.
+
+    Attributes:
+        cell: what was measured.
+        runs: one a seed, with a number each.
+        values: their numbers, scaled.
+        missing: seeds that have no run.
+        interval: of the mean, 95 %: Student's over seeds, or bootstrap over rows of a single run.
+        interval_of: `seeds` or `rows`; "" where there is none, as of a count.
+        one_more: where one more run would fall, 95 %.
+    """
+
+    cell: Cell
+    runs: tuple[KeptRun, ...]
+    values: tuple[float, ...]
+    missing: tuple[int, ...]
+    interval: tuple[float, float] | None = None
+    interval_of: str = ""
+    one_more: tuple[float, float] | None = None
+
+    @property
+    def mean(self) -> float | None:
+        """Over the runs; None where there is none."""
+        return math.fsum(self.values) / len(self.values) if self.values else None
+
+    @property
+    def difference(self) -> float | None:
+        """Measured less published."""
+        if self.mean is None or self.cell.published is None:
+            return None
+        return self.mean - self.cell.published
+
+    @property
+    def verdict(self) -> Verdict:
+        """By `RULE`."""
+        if self.mean is None:
+            return Verdict.NOT_RUN
+        if self.cell.published is None:
+            return Verdict.NOT_PUBLISHED
+        if self.cell.experiment.stand_in:
+            return Verdict.NOT_COMPARABLE
+        half = 0.5 * 10.0**-self.cell.metric.decimals + 1e-9  # what rounding hides
+        low, high = self.one_more or (self.mean, self.mean)
+        if low - half <= self.cell.published <= high + half:
+            wide = (high - low) / 2 > WIDEST * self.cell.metric.scale
+            near = abs(self.mean - self.cell.published) <= half
+            return Verdict.INCONCLUSIVE if wide and not near else Verdict.REPRODUCED
+        above = self.mean > self.cell.published
+        if self.cell.metric.higher_is_better is None:
+            return Verdict.DIFFERENT
+        return Verdict.BETTER if above == self.cell.metric.higher_is_better else Verdict.WORSE
+
+
+class Shelf:
+    """The kept runs of experiments, each read once.
+
+    Args:
+        results: the directory of `<name>/result.json`.
+        profile: whose runs are looked for.
+        seeds: how many, instead of the experiments' own numbers.
+    """
+
+    def __init__(self, results: Path = RESULTS, profile: str = CPU, seeds: int | None = None) -> None:
+        self.results, self.profile, self.seeds = results, profile, seeds
+        self._runs: dict[str, KeptRun | None] = {}
+        self._measured: dict[Cell, Measured] = {}
+
+    def runs(self, experiment: Experiment) -> list[KeptRun]:
+        """Its finished runs, by seed.
+
+        A run counts only if its name is what the experiment's command would be called today: a result of
+        other settings, or of settings that have changed since, is never shown.
+        """
+        names = [run.name for run in planned(experiment, self.profile, self.seeds)]
+        for name in names:
+            if name not in self._runs:
+                self._runs[name] = kept(name, self.results)
+        return [run for run in (self._runs[name] for name in names) if run is not None]
+
+    def measured(self, cell: Cell) -> Measured:
+        """What the finished runs say of a cell."""
+        if cell not in self._measured:
+            found = [(run, cell.metric.read(run)) for run in self.runs(cell.experiment)]
+            self._measured[cell] = _measured(cell, found, seeds_of(cell.experiment, self.profile, self.seeds))
+        return self._measured[cell]
+
+
+def _measured(cell: Cell, found: Sequence[tuple[KeptRun, float | None]], seeds: Sequence[int]) -> Measured:
+    pairs = [(run, value) for run, value in found if value is not None]
+    runs, values = tuple(run for run, _ in pairs), tuple(value for _, value in pairs)
+    missing = tuple(seed for seed in seeds if seed not in {run.seed for run, _ in found})
+    if not values or cell.metric.higher_is_better is None:
+        return Measured(cell, runs, values, missing)
+    if len(values) > 1:
+        return Measured(cell, runs, values, missing, *_over_seeds(values))
+    interval = _over_rows(runs[0], cell.metric)
+    return Measured(cell, runs, values, missing, interval, ROWS if interval else "", interval)
+
+
+def _over_seeds(values: Sequence[float]) -> tuple[tuple[float, float], str, tuple[float, float]]:
+    """Student's intervals of the mean and of one more value."""
+    from scipy import stats
+
+    count, mean, deviation = len(values), float(np.mean(values)), float(np.std(values, ddof=1))
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * deviation
+    of_mean, of_one = reach / math.sqrt(count), reach * math.sqrt(1 + 1 / count)
+    return (mean - of_mean, mean + of_mean), SEEDS, (mean - of_one, mean + of_one)
+
+
+def _over_rows(run: KeptRun, metric: Metric) -> tuple[float, float] | None:
+    """The percentile interval of the bootstrap."""
+    found = replicates(run, metric)
+    if found is None:
+        return None
+    low, high = np.percentile(found, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    return float(low), float(high)
