@@ -33,12 +33,13 @@ class Verdict(StrEnum):
 
 WIDEST = 0.05  # of one side of an interval, as a fraction: a wider one holds almost any number
 RULE = (
-    "A published number is *reproduced* where, as it was rounded, it lies in the 95 % interval in which one more "
-    "run of ours would fall: the paper printed one run. Over seeds this is Student's prediction interval; of a "
-    "single run it is the bootstrap interval over the rows of the split, which leaves the seed out and so is too "
-    "narrow. Where one side of the interval is wider than 5 points, it is *inconclusive* instead, unless our mean "
-    "rounds to the very number. Outside the interval our runs are *better* or *worse*; *different* of a count. It "
-    "is *not comparable* where a stand-in took the place of the paper's encoder or data."
+    "A published number is *reproduced* where, as it was rounded, it lies in the 95 % interval in which "
+    "one more run of ours would fall: the paper printed one run. Over seeds this is Student's "
+    "prediction interval; of a single run it is the bootstrap interval over the rows of the split, "
+    "which leaves the seed out and so is too narrow. Where one side of the interval is wider than 5 "
+    "points, it is *inconclusive* instead, unless our mean rounds to the very number. Outside the "
+    "interval our runs are *better* or *worse*; *different* of a count. It is *not comparable* where a "
+    "stand-in took the place of the paper's encoder or data."
 )
 
 
