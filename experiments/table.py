@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import experiments.tables
 from emoji_pred.errors import UserError
 from experiments.keeping import Answers, KeptRun
 from experiments.scoring import NoSuchMetric, score
+
+if TYPE_CHECKING:
+    from experiments.measured import Shelf
 
 ANY = "*"  # in a path: the only key there
 Select = Callable[[KeptRun, Answers], Answers]
@@ -182,6 +185,27 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """Something that the paper does not tell, with its evidence.
+
+    Attributes:
+        name: what a user types, such as `tweeteval.leak`.
+        title: the claim, in one line.
+        text: the claim with the measured numbers in it, as Markdown; "" where nothing was measured.
+        bars: labels and the cells that are drawn as its figure.
+        tables: names of the tables that hold the evidence.
+        audit: the folder of `results/audit/` that holds it too.
+    """
+
+    name: str
+    title: str
+    text: Callable[[Shelf], str]
+    bars: tuple[tuple[str, Cell], ...] = ()
+    tables: tuple[str, ...] = ()
+    audit: str = ""
+
+
+@dataclass(frozen=True)
 class Paper:
     """A paper with its tables and figures; each module of `experiments/tables/` has one as `PAPER`.
 
@@ -191,6 +215,7 @@ class Paper:
         citation: authors, name, year.
         tables: in the order of the page.
         figures: likewise.
+        findings: what the paper does not tell.
     """
 
     key: str
@@ -198,6 +223,7 @@ class Paper:
     citation: str
     tables: tuple[Table, ...]
     figures: tuple[Figure, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def experiment_row(
@@ -250,4 +276,4 @@ def _part_of(paper: Paper, names: Sequence[str]) -> Paper:
         return paper
     tables = tuple(table for table in paper.tables if table.name in names)
     figures = tuple(figure for figure in paper.figures if figure.name in names)
-    return Paper(paper.key, paper.title, paper.citation, tables, figures)
+    return replace(paper, tables=tables, figures=figures, findings=())
