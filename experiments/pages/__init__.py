@@ -5,7 +5,7 @@ A module may have either of
     introduction(shelf: Shelf) -> str      Markdown below the title
     sections(shelf: Shelf) -> list[str]    Markdown below the tables, each with its own `## ` heading
 
-They are called with any shelf, an empty one or one of smoke runs too, and then leave out what was not measured.
+They are called with any shelf, an empty one or one of smoke runs too, and leave out what was not measured.
 """
 
 from __future__ import annotations
