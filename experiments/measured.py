@@ -91,7 +91,7 @@ class Measured:
         half = 0.5 * 10.0**-self.cell.metric.decimals + 1e-9  # what rounding hides
         low, high = self.one_more or (self.mean, self.mean)
         if low - half <= self.cell.published <= high + half:
-            wide = max(high - self.mean, self.mean - low) > WIDEST * self.cell.metric.scale
+            wide = max(high - self.mean, self.mean - low) > WIDEST * self.cell.metric.scale + 1e-9
             near = abs(self.mean - self.cell.published) <= half
             return Verdict.INCONCLUSIVE if wide and not near else Verdict.REPRODUCED
         above = self.mean > self.cell.published

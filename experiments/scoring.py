@@ -226,6 +226,5 @@ def _mean(values: NDArray[np.generic], weights: NDArray[np.floating]) -> Floats:
 
 
 def _ratio(above: NDArray[np.generic], below: NDArray[np.generic]) -> Floats:
-    return np.divide(
-        above, below, out=np.zeros(np.shape(above), dtype=np.float64), where=np.asarray(below) != 0
-    )
+    over, under = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    return np.divide(over, under, out=np.zeros_like(over), where=under != 0)
