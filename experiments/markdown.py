@@ -102,7 +102,7 @@ def table(wanted: Table, shelf: Shelf, level: int = 2) -> str:
         wanted.about,
         _grid(wanted, shelf, found),
         _legend(found.values()),
-        _same_runs(wanted, shelf),
+        " ".join(filter(None, (_same_runs(wanted, shelf), _same_counts(wanted, found)))),
         *_stand_in_texts(wanted),
         *_notes(wanted),
         _contradictions(wanted),
@@ -113,27 +113,47 @@ def table(wanted: Table, shelf: Shelf, level: int = 2) -> str:
 
 
 def _grid(wanted: Table, shelf: Shelf, found: dict[Cell, Measured]) -> str:
-    columns = list(zip(*(row.cells for row in wanted.rows), strict=True))
-    printed = [any(cell and cell.published is not None for cell in column) for column in columns]
+    beside = [not _is_one_number(column) for column in _columns(wanted, found)]
     counted = _runs_of_all(wanted, shelf) is None
     head = [""]
-    for name, has_paper in zip(wanted.head, printed, strict=True):
-        head += [f"{name}: paper", "measured", "difference"] if has_paper else [name]
+    for name, is_beside in zip(wanted.head, beside, strict=True):
+        head += [f"{name}: paper", "measured", "difference"] if is_beside else [name]
     lines = []
     for row in wanted.rows:
         line = [_label(row, wanted)]
-        for cell, has_paper in zip(row.cells, printed, strict=True):
-            line += _fields(found[cell] if cell else None, has_paper)
+        for cell, is_beside in zip(row.cells, beside, strict=True):
+            line += _fields(found[cell] if cell else None, is_beside)
         lines.append([*line, *([_run_count(row, shelf)] if counted else [])])
     return grid([*head, *(["runs"] if counted else [])], lines)
 
 
-def _fields(found: Measured | None, has_paper: bool) -> list[str]:
+def _columns(wanted: Table, found: dict[Cell, Measured]) -> list[list[Measured]]:
+    columns = zip(*(row.cells for row in wanted.rows), strict=True)
+    return [[found[cell] for cell in column if cell] for column in columns]
+
+
+def _is_one_number(column: Sequence[Measured]) -> bool:
+    """Whether a column needs no paper beside it: nothing is printed there, or counts that are the same."""
+    return all(one.cell.published is None for one in column) or _is_same_counts(column)
+
+
+def _is_same_counts(column: Sequence[Measured]) -> bool:
+    counts = [one for one in column if one.cell.metric.higher_is_better is None]
+    return bool(column) and len(counts) == len(column) and all(one.difference == 0 for one in column)
+
+
+def _same_counts(wanted: Table, found: dict[Cell, Measured]) -> str:
+    columns = zip(wanted.head, _columns(wanted, found), strict=True)
+    names = [f"`{name}`" for name, column in columns if _is_same_counts(column)]
+    return f"{', '.join(names)}: measured as published, in every row." if names else ""
+
+
+def _fields(found: Measured | None, is_beside: bool) -> list[str]:
     """Published, measured, difference with its verdict; or what was measured alone."""
     if found is None:
-        return [""] * (3 if has_paper else 1)
+        return [""] * (3 if is_beside else 1)
     measured = numbers.mean_and_interval(found)
-    if not has_paper:
+    if not is_beside:
         return [measured]
     published = numbers.published(found.cell.metric, found.cell.published)
     return [published, measured, f"{numbers.difference(found)} {numbers.verdict_mark(found)}".rstrip()]
@@ -141,13 +161,19 @@ def _fields(found: Measured | None, has_paper: bool) -> list[str]:
 
 def _label(row: Row, wanted: Table) -> str:
     signs = _signs(wanted)
-    own = [signs[text] for text in dict.fromkeys(_stand_ins(row))]
+    own = [] if _common_stand_in(wanted) else [signs[text] for text in dict.fromkeys(_stand_ins(row))]
     note = [f"<sup>{place}</sup>" for place, noted in _noted(wanted) if noted is row]
     return " ".join([shown(row.label), *own, *note])
 
 
 def _stand_ins(row: Row) -> list[str]:
     return [cell.experiment.stand_in for cell in row.cells if cell and cell.experiment.stand_in]
+
+
+def _common_stand_in(wanted: Table) -> str:
+    """The stand-in of every cell, if it is the same."""
+    texts = {cell.experiment.stand_in for row in wanted.rows for cell in row.cells if cell}
+    return texts.pop() if len(texts) == 1 else ""
 
 
 def _signs(wanted: Table) -> dict[str, str]:
@@ -158,6 +184,8 @@ def _signs(wanted: Table) -> dict[str, str]:
 
 
 def _stand_in_texts(wanted: Table) -> list[str]:
+    if common := _common_stand_in(wanted):
+        return [f"**Every row is a stand-in.** {sentence(common)}"]
     return [f"{sign} {sentence(text)}" for text, sign in _signs(wanted).items()]
 
 
