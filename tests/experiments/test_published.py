@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.tweeteval_paper import LABELS, REPORTS, SUPPORT, Report
+from experiments.tables.tweeteval import LABELS, REPORTS, SUPPORT, Report
 
 HALF = 0.005  # of the last printed digit
 MODELS = sorted(REPORTS)
