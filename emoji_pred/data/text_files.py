@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from emoji_pred.data.corpus import SPLIT_NAMES, Corpus, Split, Task
@@ -133,6 +134,7 @@ def load_text_files(
         provenance={
             "files": _blob_ids(files, data_dir),
             "rows": {name: len(chosen) for name, chosen in members.items()},
+            **_without_label(labels, members),
             "rows_dropped": sum(len(source.texts) for source in sources) - len(rows),
             "drawn": {"splits": drawn, "fractions": fractions, "seed": split_seed, "by": split}
             if drawn
@@ -146,6 +148,14 @@ def _given(files: Files, rows: Sequence[Row], split_column: str | None) -> set[s
     if split_column is not None:
         return {row.split for row in rows}
     return {name for name in SPLIT_NAMES if getattr(files, name) is not None}
+
+
+def _without_label(labels: np.ndarray, members: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Of several labels a text: how many rows of each split have none, for the provenance."""
+    if labels.ndim == 1:
+        return {}
+    none = labels.sum(axis=1) == 0
+    return {"rows_without_label": {name: int(none[chosen].sum()) for name, chosen in members.items()}}
 
 
 def _blob_ids(files: Files, data_dir: Path) -> dict[str, dict[str, str]]:
