@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 
 from emoji_pred.data.corpus import SPLIT_NAMES
+from emoji_pred.data.labels import differ_by, spelt_alike
 from emoji_pred.data.rows import Row
 from emoji_pred.errors import UserError
-from emoji_pred.text import duplicate_key, strip_invisible
+from emoji_pred.text import duplicate_key
 
 DrawBy = Literal["by_row", "by_text"]
 
@@ -217,12 +218,10 @@ def check_classes(labels: np.ndarray, members: Mapping[str, np.ndarray], names: 
         absent = [names[label] for label in np.flatnonzero(counts == 0).tolist()]
         if absent and len(chosen) and split != "train":
             warnings.append(f"{len(absent)} class(es) have no row in {split}: {', '.join(absent[:10])}")
-    look = Counter(strip_invisible(name) for name in names)
-    alike = [name for name in names if look[strip_invisible(name)] > 1]
-    if alike:
-        warnings.append(
-            f"{len(alike)} label names differ only by invisible characters: {', '.join(map(repr, alike[:6]))}"
-        )
+    groups = [[names[place] for place in places] for places in spelt_alike(names)]
+    if groups:
+        shown = "; ".join(f"{' and '.join(map(repr, group))} ({differ_by(group)})" for group in groups[:3])
+        warnings.append(f"{sum(map(len, groups))} label names differ only in spelling: {shown}")
     return warnings
 
 
