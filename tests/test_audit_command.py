@@ -272,8 +272,21 @@ def test_an_encoder_that_cannot_be_had_is_left_out_and_said(
 ) -> None:
     ended = audit("data=sample", "data.rows=300", "model=bert", "encoder=bertweet", "--quiet", "--out", "o")
     assert ended.code == 0, ended.err
-    assert "encoder bertweet: left out" in ended.out
-    assert "left out" in Page(tmp_path / "o" / "audit.html").text
+    reason = json.loads((tmp_path / "o" / "audit.json").read_text(encoding="utf-8"))["contents"]["tokens"][0]
+    assert reason["missing"].startswith("encoder=bertweet") and "\n" not in reason["missing"]
+    assert f"tokens of encoder bertweet: left out: {reason['missing']}" in ended.out.splitlines()
+    assert f"left out: {reason['missing']}" in Page(tmp_path / "o" / "audit.html").text
+
+
+def test_near_duplicates_that_are_not_looked_for_are_left_out_and_said(
+    audit: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "rensa", None)
+    ended = audit("data=sample", "data.rows=300", "--quiet", "--out", "o")
+    assert ended.code == 0, ended.err
+    (line,) = [line for line in ended.out.splitlines() if "nearly the same texts" in line]
+    assert "left out" in line and "pip install 'emoji_pred[audit]'" in line
+    assert "nearly same inside" not in ended.out and "same inside the split" in ended.out
 
 
 # --- what a user does wrong, and what data are like
