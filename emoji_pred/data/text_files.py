@@ -19,7 +19,7 @@ from emoji_pred.data.labels import (
 )
 from emoji_pred.data.rows import Columns, RawRows, Row, read_pair, read_table, usable_rows
 from emoji_pred.data.sources import git_blob_id
-from emoji_pred.data.splits import DrawBy, assign_rows, check_classes
+from emoji_pred.data.splits import AsRead, DrawBy, assign_rows, check_classes
 from emoji_pred.data.tables import Reading, read_mapping
 from emoji_pred.errors import UserError, nearest
 
@@ -76,6 +76,7 @@ def local_files(
 def load_text_files(
     *,
     data_dir: Path,
+    as_read: AsRead | None = None,
     files: Files,
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "xlsx", "paired"] = "auto",
     text_column: str = "text",
@@ -97,6 +98,8 @@ def load_text_files(
     max_file_mb: Annotated[int, Field(ge=1)] = 1024,
 ) -> Corpus:
     """Load a corpus from the user's own files; conf/data/text_files.yaml explains every option.
+
+    `as_read` is no option: it is what a model reads of a text, where `split` keeps equal texts together.
 
     Raises:
         UserError: a file, a row or an option cannot be used; the message names it.
@@ -121,7 +124,7 @@ def load_text_files(
     labels = encode([row.labels for row in rows], classes, task)
     fractions = {"validation": validation_fraction, "test": test_fraction}
     given = _given(files, rows, split_column)
-    members, drawn = assign_rows(rows, labels, given, fractions, split_seed, split)
+    members, drawn = assign_rows(rows, labels, given, fractions, split_seed, split, as_read)
     warnings += check_classes(labels, members, names)
     return Corpus(
         name="text_files",

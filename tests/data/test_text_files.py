@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from emoji_pred.data.prepare import load_corpus
 from emoji_pred.data.sources import git_blob_id
 from emoji_pred.data.text_files import local_files
 from emoji_pred.errors import UserError
+from emoji_pred.text import duplicate_key
 
 CONF = Path(__file__).resolve().parents[2] / "conf/data/text_files.yaml"
 OPTIONS = yaml.safe_load(CONF.read_text(encoding="utf-8"))
@@ -309,6 +311,61 @@ def test_splits_can_be_drawn_by_text() -> None:
     assert by_text.provenance["drawn"]["by"] == "by_text"
     assert by_text.provenance["ceiling"]["test"]["top_1"] == 0.5
     assert "data.split='rows'" in error_of(split="rows")
+
+
+def keys_of(corpus: Corpus) -> dict[str, set[str]]:
+    return {name: {duplicate_key(text) for text in split.texts} for name, split in corpus.splits.items()}
+
+
+@pytest.mark.parametrize(
+    ("texts", "options"),
+    [
+        # Forty beginnings of two words, each with five ends that the cut takes away.
+        ([f"begins {row % 40} and ends {row}" for row in range(200)], {"max_words": 2}),
+        (
+            [f"begins\u200b {row % 40} ends {row}" for row in range(200)],
+            {"max_words": 2, "clean": "leak_free"},
+        ),
+        # Each text with an Arabic and a Farsi yeh, which the spelling makes one.
+        ([f"متن ب{'يی'[row // 100]} {row % 100}" for row in range(200)], {"normalise": "urdu"}),
+    ],
+)
+def test_texts_that_are_equal_when_they_are_read_are_drawn_into_one_split(
+    texts: list[str], options: dict[str, Any]
+) -> None:
+    write_csv([(text, "ab"[row % 2]) for row, text in enumerate(texts)])
+    by_row, by_text = load(**options), load(**options, split="by_text")
+    together, apart = keys_of(by_row), keys_of(by_text)
+    assert together["train"] & together["test"] and by_row.provenance["cleaning"]["test_duplicates"]
+    assert (
+        sum(map(len, apart.values()))
+        == len(set.union(*apart.values()))
+        == len(set(map(read(options), texts)))
+    )
+    assert by_text.provenance["cleaning"]["test_duplicates"] == 0
+    assert sum(map(len, by_text.splits.values())) == 200
+
+
+def read(options: dict[str, Any]) -> Callable[[str], str]:
+    """By hand: the first two words, or the yeh of Urdu."""
+    if "max_words" in options:
+        return lambda text: " ".join(text.replace("\u200b", "").split()[:2])
+    return lambda text: text.replace("ي", "ی")
+
+
+def test_texts_that_nothing_makes_equal_are_drawn_as_before() -> None:
+    write_csv([(f"t{row // 2}\ufe0f and more", "ab"[row % 2]) for row in range(200)])
+    plain, cleaned, cut = (
+        load(split="by_text", **options) for options in ({}, {"clean": "leak_free"}, {"max_words": 3})
+    )
+    for name, split in plain.splits.items():
+        assert split.row_ids == cleaned.splits[name].row_ids == cut.splits[name].row_ids
+
+
+def test_too_few_texts_are_counted_as_they_are_read() -> None:
+    write_csv([(f"same {row}", f"label {row % 2}") for row in range(100)])
+    assert "1 text(s) are too few" in error_of(split="by_text", max_words=1)
+    assert "data.as_read is not an option" in error_of(as_read=None)
 
 
 def test_paths_are_looked_up_here_and_then_under_the_data_directory() -> None:
