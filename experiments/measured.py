@@ -57,6 +57,7 @@ class Measured:
             fraction it is cut at 0 and at the metric's scale, as nothing lies beyond.
         interval_of: `seeds` or `rows`; "" where there is none, as of a count.
         one_more: where one more run would fall, 95 %; it is cut in the same places.
+        stale: what changed in the code since these runs; no page shows their numbers without a mark.
     """
 
     cell: Cell
@@ -66,6 +67,7 @@ class Measured:
     interval: tuple[float, float] | None = None
     interval_of: str = ""
     one_more: tuple[float, float] | None = None
+    stale: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float | None:
