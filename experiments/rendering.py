@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
@@ -69,7 +67,8 @@ def render(
         if out.resolve() == RESULTS:
             written += story.write_readme(shelf)
     if HTML in formats:
-        page: Any = importlib.import_module("experiments.page")
+        from experiments import page
+
         page.write(tuple(known.values()), shelf, out / REPORT)
         written.append(out / REPORT)
     return written + _write_tables(papers, shelf, out, formats)
@@ -86,7 +85,7 @@ def _write_tables(papers: Sequence[Paper], shelf: Shelf, out: Path, formats: Seq
     """Each table as a file for LaTeX, or of CSV."""
     if not {LATEX, CSV} & set(formats):
         return []
-    exports: Any = importlib.import_module("experiments.exports")
+    from experiments import exports
 
     writers: dict[str, tuple[str, Callable[[Table, Shelf], str]]] = {
         LATEX: ("tex", exports.latex),
