@@ -152,14 +152,15 @@ def _table_1() -> Table:
     """Rows of each label: as printed, in the public files, recovered, in our splits."""
     corpus = "provenance/corpus"
     rows = []
-    for label, printed in TABLE_1.items():
+    for place, (label, printed) in enumerate(TABLE_1.items()):
         paths = (f"{corpus}/tweets_left/labels/{label}", f"{corpus}/recovered_test/labels/{label}")
-        here = [Cell(SVC, _count(f"per_class/{label}/support", split)) for split in ("validation", "test")]
+        here = [Cell(SVC, _count(f"provenance/class_counts/{place}"))]
+        here += [Cell(SVC, _count(f"per_class/{label}/support", split)) for split in ("validation", "test")]
         official = Cell(OFFICIAL, _count(f"{corpus}/training_labels/{label}"), printed)
         of_tweets = None if label == "neutral" else Cell(SVC, _count(paths[0]))
         rows.append(Row(label, (official, of_tweets, Cell(SVC, _count(paths[1])), *here)))
     total = Cell(OFFICIAL, _count(f"{corpus}/training_labels_total"), TABLE_1_TOTAL)
-    rows.append(Row("total", (total, None, None, None, None), "of labels; a row may have several"))
+    rows.append(Row("total", (total, None, None, None, None, None), "of labels; a row may have several"))
     return Table(
         "emothreat.1",
         "Table 1: rows of each label",
@@ -167,6 +168,7 @@ def _table_1() -> Table:
             "training",
             "public tweets outside the test",
             "test: official, recovered",
+            "training here",
             "validation here",
             "test here",
         ),
