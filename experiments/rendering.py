@@ -10,7 +10,7 @@ from typing import Any
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
-from experiments import figures, markdown, numbers, pages, profiles, run_list
+from experiments import figures, markdown, numbers, pages, profiles, run_list, story
 from experiments.keeping import ROOT
 from experiments.markdown import Links
 from experiments.measured import RULE, Shelf, Verdict
@@ -67,17 +67,12 @@ def render(
             written += write_page(known[key], shelf, out)
         written.append(_write(out / INDEX, index(tuple(known.values()), shelf, out)))
         if out.resolve() == RESULTS:
-            written += _write_readme(shelf)
+            written += story.write_readme(shelf)
     if HTML in formats:
         page: Any = importlib.import_module("experiments.page")
         page.write(tuple(known.values()), shelf, out / REPORT)
         written.append(out / REPORT)
     return written + _write_tables(papers, shelf, out, formats)
-
-
-def _write_readme(shelf: Shelf) -> list[Path]:
-    """The table and the figure of the project's README."""
-    return []
 
 
 def _write(path: Path, text: str) -> Path:

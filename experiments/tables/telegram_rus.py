@@ -74,7 +74,7 @@ def _contradictions(number: int) -> tuple[str, ...]:
         ],
         3: ["the text chooses alpha = 1/sqrt(fr), though alpha = 1 is better on top 1, top 10 and recall"],
         4: [
-            f"{model} repeats Table 3, {alpha}, though the loss differs"
+            f"the column of {model} repeats that of Table 3, {alpha}, though the loss differs"
             for model, alpha in repeated_columns()
         ],
         5: [

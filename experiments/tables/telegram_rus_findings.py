@@ -65,7 +65,7 @@ def _bars_of_zeroed() -> tuple[tuple[str, Cell], ...]:
 
 FINDINGS = (
     Finding(
-        "telegram_rus.ceiling",
+        "telegram_rus.row_split",
         "No model can reach 100 %: one text stands in several rows",
         _ceiling_text,
         (
@@ -80,7 +80,7 @@ FINDINGS = (
         "telegram_rus_small_by_row_codepoint",
     ),
     Finding(
-        "telegram_rus.zeroed",
+        "telegram_rus.unpredicted",
         "Most classes are never predicted, unless the loss weighs them",
         _zeroed_text,
         _bars_of_zeroed(),

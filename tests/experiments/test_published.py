@@ -177,7 +177,7 @@ def test_the_column_that_stands_in_two_tables_is_listed() -> None:
     ]
     assert twice == [((3, "alpha = 1"), (4, "ru-en-RoSBERTa"))]
     assert table("telegram_rus.4").contradictions == (
-        "ru-en-RoSBERTa repeats Table 3, alpha = 1, though the loss differs",
+        "the column of ru-en-RoSBERTa repeats that of Table 3, alpha = 1, though the loss differs",
     )
     assert "cross-entropy" in table("telegram_rus.4").title and "focal" in table("telegram_rus.3").title
 
