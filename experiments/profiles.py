@@ -50,7 +50,9 @@ def overrides_of(experiment: Experiment, profile: str) -> tuple[str, ...]:
     if profile == CPU:
         return experiment.measured
     whole = experiment.published or experiment.measured
-    return whole if profile == FULL else _on_bundled_data(experiment.measured or whole)
+    if profile == FULL or not whole:
+        return whole
+    return _on_bundled_data(experiment.measured or whole)
 
 
 def seeds_of(experiment: Experiment, profile: str, seeds: int | None = None) -> tuple[int, ...]:
