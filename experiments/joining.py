@@ -38,7 +38,7 @@ def joined(all_overrides: Sequence[Sequence[str]]) -> list[tuple[tuple[str, ...]
         before = len(groups)
         for key in dict.fromkeys(key for settings, _ in groups for key in settings):
             groups = _joined_by(groups, key)
-    return [(_typed(settings), places) for settings, places in groups] + alone
+    return [(_typed(settings), tuple(sorted(places))) for settings, places in groups] + alone
 
 
 def _joined_by(groups: Sequence[Group], key: str) -> list[Group]:

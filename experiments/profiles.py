@@ -22,6 +22,10 @@ BUNDLED = {
     "emothreat": ("data=sample", "data.language=ur", "data.task=multilabel"),
     "emothreat_public": ("data=sample", "data.language=ur", "data.task=multilabel"),
 }
+NOTE_OF_SMOKE = (
+    "This is a smoke run: every model was trained for three steps on bundled data, to show that all parts "
+    "work. Its numbers mean nothing."
+)
 FEW = ("data.rows=300", "trainer.max_steps=3")
 KEPT_OF_DATA = ("data.clean=",)  # the settings of a dataset that the bundled one has too
 OTHER_CHOICES = {"encoder": "encoder=tiny", "vectors": "vectors=word2vec"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -29,11 +30,12 @@ from experiments.commands import (
     single_commands,
 )
 from experiments.planning import Places, Plan, check_disk, described, history_of, plan, words_of
-from experiments.profiles import CPU, PROFILES, SMOKE
-from experiments.table import Paper, chosen, papers
+from experiments.profiles import CPU, NOTE_OF_SMOKE, PROFILES, SMOKE
+from experiments.table import Paper, chosen
 
 PAGES, OF_TABLES = ("markdown", "html"), ("latex", "csv")
 FORMATS = (*PAGES, *OF_TABLES)
+NOTE_STYLE = "margin:0;padding:.6em 1em;background:#b00020;color:#fff;font:bold 1rem sans-serif"
 
 
 @dataclass(frozen=True)
@@ -235,20 +237,32 @@ def commands_of(found: Plan, where: Hardware) -> list[Command]:
 
 
 def _render(wish: Wish, wanted: Iterable[Paper]) -> None:
-    """Pages are of all papers, as they name each other; LaTeX and CSV are of the chosen tables."""
     from experiments.measured import Shelf
     from experiments.rendering import render
 
     shelf = Shelf(wish.places.kept, wish.profile, wish.seeds)
-    pages = [name for name in wish.formats if name in PAGES]
-    others = [name for name in wish.formats if name not in PAGES]
-    written: list[Path] = []
-    if pages:
-        written += render(tuple(wanted) if wish.profile == SMOKE else papers(), shelf, wish.out, pages)
-    if others:
-        written += render(tuple(wanted), shelf, wish.out, others)
+    written = render(tuple(wanted), shelf, wish.out, wish.formats)
+    if wish.profile == SMOKE:
+        for path in written:
+            mark_as_smoke(path)
     for path in written:
         print(f"wrote {path}")
+
+
+def mark_as_smoke(page: Path) -> None:
+    """Say on top of a page, unless it says so itself, that its numbers mean nothing."""
+    if page.suffix not in (".md", ".html"):
+        return
+    text = page.read_text(encoding="utf-8")
+    if NOTE_OF_SMOKE in text:
+        return
+    if page.suffix == ".md":
+        marked = f"> **{NOTE_OF_SMOKE}**\n\n{text}"
+    else:
+        note = f'<p role="note" style="{NOTE_STYLE}">{NOTE_OF_SMOKE}</p>'
+        marked = re.sub(r"<body[^>]*>", lambda body: body[0] + note, text, count=1)
+    with runs.replace_file(page) as stream:
+        stream.write(marked.encode("utf-8"))
 
 
 def _names(wish: Wish, wanted: Iterable[Paper]) -> list[str]:
