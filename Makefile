@@ -12,7 +12,7 @@ WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-EXTRAS := .[dev,bench,sweeps,ray,trackers,word2vec,navec,telegram,spreadsheets,audit]
+EXTRAS := .[dev,bench,sweeps,ray,trackers,word2vec,navec,telegram,spreadsheets,audit,tables]
 LOWEST := .venv/lowest
 SOURCES := emoji_pred $(wildcard train.py experiments hydra_plugins)
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 WANDB_MODE=offline
