@@ -132,6 +132,12 @@ class Shelf:
         return self._measured[cell]
 
 
+def of_runs(metric: Metric, runs: Sequence[KeptRun]) -> Measured:
+    """What some runs of one experiment say of a metric, whether or not a table asks for them."""
+    cell = Cell(Experiment(("runs that were named",)), metric)
+    return _measured(cell, [(run, metric.read(run)) for run in runs], ())
+
+
 def _measured(cell: Cell, found: Sequence[tuple[KeptRun, float | None]], seeds: Sequence[int]) -> Measured:
     pairs = [(run, value) for run, value in found if value is not None]
     runs, values = tuple(run for run, _ in pairs), tuple(value for _, value in pairs)
