@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from emoji_pred.process import prepare_process
+from emoji_pred.process import output_may_be_cut, prepare_process
 
 COMMANDS = {
     "runs": "emoji_pred.runs_command",
@@ -22,7 +22,8 @@ def main() -> None:
     module = COMMANDS.get(sys.argv[1]) if len(sys.argv) > 1 else None
     if module is not None:
         prepare_process()
-        importlib.import_module(module).main(sys.argv[2:])
+        with output_may_be_cut():
+            importlib.import_module(module).main(sys.argv[2:])
         return
     print(f"usage: python -m emoji_pred {{{','.join(COMMANDS)}}} ...; train with train.py", file=sys.stderr)
     sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -46,8 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()  # what was answered before stands before
         print(f"error: {_as_options(str(error))}", file=sys.stderr)
         sys.exit(MISTAKE)
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-from collections.abc import MutableMapping
+import select
+import signal
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import NoReturn, TextIO
 
+UNREAD = 128 + signal.SIGPIPE  # the code that a shell gives a command whose output nobody reads on
 LABEL = "EMOJI_PRED_LABEL"  # stands before the lines of a run that others run beside
 
 
@@ -26,3 +32,43 @@ def prepare_process(environment: MutableMapping[str, str] | None = None) -> None
     if "OMP_WAIT_POLICY" not in environment:
         environment.setdefault("GOMP_SPINCOUNT", "10000")
     environment.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
+@contextmanager
+def output_may_be_cut() -> Iterator[None]:
+    """End a command without a word where the reader of its output has seen enough, as `head` has.
+
+    The exit code is that of other commands in a pipe, 141. A pipe that broke elsewhere, such as one to
+    another process, is still an error.
+    """
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:  # None: the command was started without (`>&-`)
+                sys.stdout.flush()  # here, and not at the end of Python, which tells of it
+    except BrokenPipeError:
+        if not any(map(_is_unread, (sys.stdout, sys.stderr))):
+            raise
+        end_unread()
+
+
+def end_unread() -> NoReturn:
+    """End the process: nobody reads what it writes, and what is left to be written goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if _is_unread(stream):
+            os.dup2(nowhere, stream.fileno())
+    sys.exit(UNREAD)
+
+
+def _is_unread(stream: TextIO | None) -> bool:
+    """Whether the other end of a stream is closed."""
+    if stream is None:
+        return False
+    try:
+        asked = select.poll()
+        asked.register(stream.fileno(), select.POLLOUT)
+        return any(state & (select.POLLERR | select.POLLHUP) for _, state in asked.poll(0))
+    except (OSError, ValueError):  # closed here, or no file at all
+        return False

@@ -71,6 +71,8 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
         parts["decision"] = config["decision"]
     if cleans_own_files(config["data"]):  # before, joiners of letters and emoji went too
         parts["cleaning"] = 2
+    if groups_as_read(config["data"]):  # before, texts were told apart by what a cut takes away
+        parts["grouping"] = 2
     if file_blob_ids:  # a user's file is known by its content, not by where it lies
         parts["data"] = {key: value for key, value in parts["data"].items() if key not in NOT_NUMBERS}
     return parts
@@ -82,6 +84,15 @@ def cleans_own_files(data: Mapping[str, Any]) -> bool:
     Other datasets have no joiner that now stays, or came later: their runs keep their names.
     """
     return data.get("_target_") == TEXT_FILES and data.get("clean") == "leak_free"
+
+
+def groups_as_read(data: Mapping[str, Any]) -> bool:
+    """Whether splits are drawn by texts that are cut or spelt anew: such texts are grouped as they then are.
+
+    They were once grouped as they stand in the file, and two that the cut makes equal could be drawn apart.
+    """
+    changed = data.get("max_words") is not None or data.get("normalise", "none") != "none"
+    return data.get("split") == "by_text" and changed
 
 
 def is_linear(config: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from emoji_pred.process import end_unread
 from emoji_pred.runs import NO_VECTORS, PLAIN_DECISION, replace_file
 
 PLAIN_WIDTH = 120  # columns where there is no terminal to ask
@@ -175,10 +176,19 @@ def console(stream: TextIO | None = None) -> Console:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
-    screen = Console(file=stream, highlight=False, emoji=False)
+    screen = _Screen(file=stream, highlight=False, emoji=False)
     if not screen.is_terminal:
-        screen = Console(file=stream, highlight=False, emoji=False, width=PLAIN_WIDTH)
+        screen = _Screen(file=stream, highlight=False, emoji=False, width=PLAIN_WIDTH)
     return screen
+
+
+class _Screen(Console):
+    """Ends the command as `process.output_may_be_cut` does where nobody reads on; rich would give code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich where a pipe is broken."""
+        self.quiet = True
+        end_unread()
 
 
 def _heading(result: Mapping[str, Any], directory: Path | str | None) -> list[str]:

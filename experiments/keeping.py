@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -15,6 +16,7 @@ import numpy as np
 
 from emoji_pred import runs
 from emoji_pred.decision import Decision
+from emoji_pred.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results" / "runs"
@@ -71,7 +73,11 @@ class KeptRun:
         return self.result[split].get("top_class")
 
     def answers(self) -> dict[str, Answers]:
-        """The answers by split, of those splits that were kept."""
+        """The answers by split, of those splits that were kept; read once."""
+        return self._answers
+
+    @functools.cached_property
+    def _answers(self) -> dict[str, Answers]:
         if self.result["task"] == "multiclass":
             return _read_answers(self.directory / ANSWERS)
         return _read_probabilities(self.directory / runs.PREDICTIONS, self.result)
@@ -100,11 +106,22 @@ def keep(directory: Path, target: Path) -> bool:
 
 
 def kept(name: str, results: Path = RESULTS) -> KeptRun | None:
-    """A run by its name, or None where it is not kept."""
+    """A run by its name, or None where it is not kept, or not whole.
+
+    Raises:
+        UserError: its result cannot be read.
+    """
     path = results / name / runs.RESULT
-    if not path.is_file():
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        answers = ANSWERS if result["task"] == "multiclass" else runs.PREDICTIONS
+    except FileNotFoundError:
         return None
-    return KeptRun(json.loads(path.read_text(encoding="utf-8")), path.parent)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is no result of a run; remove {path.parent} and run `make reproduce-tables` again"
+        ) from error
+    return KeptRun(result, path.parent) if (path.parent / answers).is_file() else None
 
 
 def _write_answers(path: Path, predictions: Mapping[str, runs.SplitPredictions]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from experiments.keeping import RESULTS, KeptRun, kept
 from experiments.profiles import CPU, planned, seeds_of
 from experiments.resampling import CONFIDENCE, replicates
+from experiments.scoring import is_fraction
 from experiments.table import Cell, Experiment, Metric
 
 SEEDS, ROWS = "seeds", "rows"
@@ -52,9 +53,11 @@ class Measured:
         runs: one a seed, with a number each.
         values: their numbers, scaled.
         missing: seeds that have no run.
-        interval: of the mean, 95 %: Student's over seeds, or bootstrap over rows of a single run.
+        interval: of the mean, 95 %: Student's over seeds, or bootstrap over rows of a single run; of a
+            fraction it is cut at 0 and at the metric's scale, as nothing lies beyond.
         interval_of: `seeds` or `rows`; "" where there is none, as of a count.
-        one_more: where one more run would fall, 95 %.
+        one_more: where one more run would fall, 95 %; it is cut in the same places.
+        stale: what changed in the code since these runs; no page shows their numbers without a mark.
     """
 
     cell: Cell
@@ -64,6 +67,7 @@ class Measured:
     interval: tuple[float, float] | None = None
     interval_of: str = ""
     one_more: tuple[float, float] | None = None
+    stale: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float | None:
@@ -89,7 +93,7 @@ class Measured:
         half = 0.5 * 10.0**-self.cell.metric.decimals + 1e-9  # what rounding hides
         low, high = self.one_more or (self.mean, self.mean)
         if low - half <= self.cell.published <= high + half:
-            wide = (high - low) / 2 > WIDEST * self.cell.metric.scale
+            wide = max(high - self.mean, self.mean - low) > WIDEST * self.cell.metric.scale + 1e-9
             near = abs(self.mean - self.cell.published) <= half
             return Verdict.INCONCLUSIVE if wide and not near else Verdict.REPRODUCED
         above = self.mean > self.cell.published
@@ -145,19 +149,25 @@ def _measured(cell: Cell, found: Sequence[tuple[KeptRun, float | None]], seeds: 
     if not values or cell.metric.higher_is_better is None:
         return Measured(cell, runs, values, missing)
     if len(values) > 1:
-        return Measured(cell, runs, values, missing, *_over_seeds(values))
+        of_mean, of_one = (_within(cell.metric, *ends) for ends in over_seeds(values))
+        return Measured(cell, runs, values, missing, of_mean, SEEDS, of_one)
     interval = _over_rows(runs[0], cell.metric)
     return Measured(cell, runs, values, missing, interval, ROWS if interval else "", interval)
 
 
-def _over_seeds(values: Sequence[float]) -> tuple[tuple[float, float], str, tuple[float, float]]:
-    """Student's intervals of the mean and of one more value."""
+def _within(metric: Metric, low: float, high: float) -> tuple[float, float]:
+    """An interval cut at what a fraction can be."""
+    return (max(low, 0.0), min(high, metric.scale)) if is_fraction(metric.path) else (low, high)
+
+
+def over_seeds(values: Sequence[float]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Student's 95 % intervals of the mean, and of one more value: of two values or more."""
     from scipy import stats
 
     count, mean, deviation = len(values), float(np.mean(values)), float(np.std(values, ddof=1))
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * deviation
     of_mean, of_one = reach / math.sqrt(count), reach * math.sqrt(1 + 1 / count)
-    return (mean - of_mean, mean + of_mean), SEEDS, (mean - of_one, mean + of_one)
+    return (mean - of_mean, mean + of_mean), (mean - of_one, mean + of_one)
 
 
 def _over_rows(run: KeptRun, metric: Metric) -> tuple[float, float] | None:

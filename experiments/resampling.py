@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.keeping import KeptRun
-from experiments.scoring import NoSuchMetric, score
-from experiments.table import Metric
+from experiments.scoring import Counts, NoSuchMetric, class_counts, score
+from experiments.table import Metric, Select
 
 RESAMPLES = 1000
 SEED = 20_240_601
@@ -57,10 +57,20 @@ class _Key:
 def _replicates(key: _Key, metric: Metric) -> NDArray[np.float64] | None:
     run = key.run
     answers = metric.answers(run) if metric.split else None
-    if answers is None:
+    if answers is None or not len(answers.truth):
         return None
+    weights = resamples(len(answers.truth))
+    counts = _counts(key, metric.split, metric.select)
     try:
-        weights = resamples(len(answers.truth))
-        return metric.scale * score(answers, metric.path, run.labels, run.top_class(metric.split), weights)
+        found = score(answers, metric.path, run.labels, run.top_class(metric.split), weights, counts)
     except NoSuchMetric:
         return None
+    return metric.scale * found
+
+
+@functools.lru_cache(maxsize=512)
+def _counts(key: _Key, split: str, select: Select | None) -> Counts:
+    """Those of a run's classes: the slow part, once for all metrics of a split."""
+    answers = Metric("", "", split, select=select).answers(key.run)
+    assert answers is not None
+    return class_counts(answers, len(key.run.labels), resamples(len(answers.truth)))

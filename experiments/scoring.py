@@ -10,7 +10,9 @@ Shapes: N rows, C classes, R resamples.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +23,48 @@ Floats = NDArray[np.float64]
 OF_CLASSES = ("precision", "recall", "f1")
 AVERAGES = ("macro", "weighted", "micro")
 EXAMPLE, SMOOTHED = "example_", "paper_smoothed_"
+_FRACTION = re.compile(
+    r"(.*_)?(precision|recall|f1|accuracy)|top_\d+|exact_match|hamming_loss|ece|"
+    r"label_ranking_average_precision"
+)
 
 
 class NoSuchMetric(LookupError):
     """A metric that cannot be computed from the kept answers."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of each class in each resample, (R, C): rows that have it and are given it, are given it, have it."""
+
+    hits: Floats
+    given: Floats
+    wanted: Floats
+
+
+def is_fraction(path: str) -> bool:
+    """Whether a metric lies in [0, 1] whatever was answered, by its path in a result."""
+    return _FRACTION.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def class_counts(answers: Answers, classes: int, weights: NDArray[np.floating] | None = None) -> Counts:
+    """What all metrics of classes are made of; the slow part of them, worth keeping for several metrics.
+
+    Args:
+        answers: of a split; its own weights count in each resample.
+        classes: C.
+        weights: (R, N) how often a row stands in a resample; None: once, R = 1.
+    """
+    weighed = _weighed(answers, weights)
+    if answers.truth.ndim > 1:
+        truth, given = answers.truth.astype(bool), answers.given.astype(bool)
+        return Counts(*(weighed @ part.astype(np.float64) for part in (truth & given, given, truth)))
+    everywhere = np.ones(len(answers.truth), dtype=bool)
+    return Counts(
+        _sums_by_class(answers.truth, answers.truth == answers.given, weighed, classes),
+        _sums_by_class(answers.given, everywhere, weighed, classes),
+        _sums_by_class(answers.truth, everywhere, weighed, classes),
+    )
 
 
 def score(
@@ -33,6 +73,7 @@ def score(
     labels: Sequence[str],
     top_class: str | None = None,
     weights: NDArray[np.floating] | None = None,
+    counts: Counts | None = None,
 ) -> Floats:
     """A metric of a split, one value for each resample.
 
@@ -42,40 +83,39 @@ def score(
         labels: C names, in class order.
         top_class: the largest class of the training rows, for the metrics of that class.
         weights: (R, N) how often a row stands in a resample; None: once, R = 1.
+        counts: `class_counts` of these answers and weights, where they are at hand.
 
     Returns:
-        (R,) fractions.
+        (R,) fractions, or counts of a metric that is one.
 
     Raises:
         NoSuchMetric: the answers do not hold what it needs.
     """
-    rows = len(answers.truth)
-    weighed = np.ones((1, rows)) if weights is None else weights
-    if answers.weights is not None:
-        weighed = weighed * answers.weights
     name = path.removeprefix("top_class_")
     if name != path:
         path = f"per_class/{top_class}/{name}"
-    if answers.truth.ndim == 1:
-        return _of_one_label(answers, path, labels, weighed)
-    return _of_many_labels(answers, path, labels, weighed)
+    of_rows = _of_one_label if answers.truth.ndim == 1 else _of_many_labels
+    found = of_rows(answers, path, _weighed(answers, weights))
+    if found is not None:
+        return found
+    return _of_counts(path, labels, counts or class_counts(answers, len(labels), weights))
 
 
-def _of_one_label(
-    answers: Answers, path: str, labels: Sequence[str], weights: NDArray[np.floating]
-) -> Floats:
+def _weighed(answers: Answers, weights: NDArray[np.floating] | None) -> NDArray[np.floating]:
+    """(R, N) what each row counts in each resample."""
+    weighed = np.ones((1, len(answers.truth))) if weights is None else weights
+    return weighed if answers.weights is None else weighed * answers.weights
+
+
+def _of_one_label(answers: Answers, path: str, weights: NDArray[np.floating]) -> Floats | None:
+    """A metric that looks at rows; None: it looks at classes."""
     if path in ("accuracy", "top_1"):
         return _mean(answers.truth == answers.given, weights)
     if path.startswith("top_"):
         if answers.ranks is None:
             raise NoSuchMetric(f"{path}: the ranks of this run were not kept")
         return _mean(answers.ranks <= int(path.removeprefix("top_")), weights)
-    count = len(labels)
-    everywhere = np.ones(len(answers.truth), dtype=bool)
-    hits = _sums_by_class(answers.truth, answers.truth == answers.given, weights, count)
-    wanted = _sums_by_class(answers.truth, everywhere, weights, count)
-    given = _sums_by_class(answers.given, everywhere, weights, count)
-    return _of_counts(path, labels, hits, given, wanted)
+    return None
 
 
 def _sums_by_class(
@@ -90,9 +130,7 @@ def _sums_by_class(
     return np.asarray(of_class @ weights.T, dtype=np.float64).T
 
 
-def _of_many_labels(
-    answers: Answers, path: str, labels: Sequence[str], weights: NDArray[np.floating]
-) -> Floats:
+def _of_many_labels(answers: Answers, path: str, weights: NDArray[np.floating]) -> Floats | None:
     truth, given = answers.truth.astype(bool), answers.given.astype(bool)
     if path in ("accuracy", "exact_match"):
         return _mean((truth == given).all(axis=1), weights)
@@ -100,11 +138,20 @@ def _of_many_labels(
         return _mean((truth != given).mean(axis=1), weights)
     if path == "label_ranking_average_precision":
         return _mean(_ranking_precision(answers), weights)
+    if path == "samples_f1":
+        nothing = ~(truth | given).any(axis=1)
+        rows = _ratio(2 * (truth & given).sum(axis=1), truth.sum(axis=1) + given.sum(axis=1))
+        return _mean(np.where(nothing, 1.0, rows), weights)
     for prefix, plus in ((EXAMPLE, 0), (SMOOTHED, 1)):
         if path.startswith(prefix):
             return _of_examples(path.removeprefix(prefix), truth, given, plus, weights)
-    hits, predicted, wanted = (weights @ part.astype(np.float64) for part in (truth & given, given, truth))
-    return _of_counts(path, labels, hits, predicted, wanted)
+    for name, part in (("labels_per_row", truth), ("given_per_row", given)):
+        if path == name:
+            return _mean(part.sum(axis=1), weights)
+    for name, part in (("rows_without_label", truth), ("rows_given_none", given)):
+        if path == name:
+            return weights @ (~part.any(axis=1)).astype(np.float64)
+    return None
 
 
 def _of_examples(
@@ -134,17 +181,21 @@ def _ranking_precision(answers: Answers) -> Floats:
     return np.where(truth.any(axis=1), _ratio((share * truth).sum(axis=1), truth.sum(axis=1)), 1.0)
 
 
-def _of_counts(path: str, labels: Sequence[str], hits: Floats, given: Floats, wanted: Floats) -> Floats:
-    """Precision, recall and F1 of a class, or averaged, of counts (R, C)."""
-    if path == "zeroed_classes":
-        return ((wanted > 0) & (given == 0)).sum(axis=1).astype(np.float64)
+def _of_counts(path: str, labels: Sequence[str], counts: Counts) -> Floats:
+    """Precision, recall and F1 of a class, or averaged."""
+    hits, given, wanted = counts.hits, counts.given, counts.wanted
+    if path in ("zeroed_classes", "never_predicted"):
+        unseen = given == 0 if path == "never_predicted" else (wanted > 0) & (given == 0)
+        return unseen.sum(axis=1).astype(np.float64)
     if path.startswith("per_class/"):
-        _, label, name = path.split("/")
+        _, label, name = (*path.split("/"), "", "")[:3]
         if label not in labels:
             raise NoSuchMetric(f"there is no class {label}")
         place = [list(labels).index(label)]
-        if name == "support":
-            return wanted[:, place[0]]
+        if name in ("support", "predicted"):
+            return (wanted if name == "support" else given)[:, place[0]]
+        if name not in OF_CLASSES:
+            raise NoSuchMetric(f"no metric of a class is called {name}")
         return _figure(name, hits[:, place], given[:, place], wanted[:, place])[:, 0]
     average, _, name = path.partition("_")
     if average not in AVERAGES or name not in OF_CLASSES:
@@ -169,10 +220,11 @@ def _figure(name: str, hits: Floats, given: Floats, wanted: Floats) -> Floats:
 
 
 def _mean(values: NDArray[np.generic], weights: NDArray[np.floating]) -> Floats:
-    return _ratio(weights @ values.astype(np.float64), weights.sum(axis=1))
+    # Sums of zeros and ones with whole weights are exact in float32 too, and nothing is copied.
+    exact = weights.dtype if values.dtype == bool else np.float64
+    return _ratio(weights @ values.astype(exact), weights.sum(axis=1))
 
 
 def _ratio(above: NDArray[np.generic], below: NDArray[np.generic]) -> Floats:
-    return np.divide(
-        above, below, out=np.zeros(np.shape(above), dtype=np.float64), where=np.asarray(below) != 0
-    )
+    over, under = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    return np.divide(over, under, out=np.zeros_like(over), where=under != 0)

@@ -73,7 +73,7 @@ class Metric:
         """The number of a run, scaled; None where it has no such number."""
         if self.select is not None:
             return self._scored(run)
-        found: Any = run.result[self.split] if self.split else run.result
+        found: Any = run.result.get(self.split) if self.split else run.result
         for step in self.path.split("/"):
             found = _below(found, step)
             if found is None:
@@ -102,7 +102,7 @@ def _below(node: Any, step: str) -> Any:
             return next(iter(node.values()))
         return node.get(step)
     if isinstance(node, Sequence) and not isinstance(node, str):
-        return next((entry for entry in node if entry["label"] == step), None)
+        return next((entry for entry in node if entry.get("label") == step), None)
     return None
 
 

@@ -119,6 +119,23 @@ def test_a_leak_comes_with_the_command_that_mends_it(audit: Callable[..., Ended]
     assert found == ["mine", "mine-clean-leak_free"]
 
 
+@pytest.mark.parametrize(("other", "told"), [("joy", True), ("pride", False)])
+def test_labels_in_several_spellings_are_told_and_a_clean_control_is_not(
+    audit: Callable[..., Ended], tmp_path: Path, other: str, told: bool
+) -> None:
+    table = [(text, ("Joy", other, "anger")[n % 3]) for n, (text, _) in enumerate(rows(300))]
+    ended = audit("data=text_files", write(tmp_path / "mine.csv", table), "--quiet", "--out", "o")
+    assert ended.code == 0, ended.err
+    report = json.loads((tmp_path / "o" / "audit.json").read_text(encoding="utf-8"))
+    found = {one["name"]: one for one in report["findings"]}
+    line = "'Joy' (100 rows) and 'joy' (100 rows) differ only by letter case"
+    assert ("labels alike" in found) is told is bool(report["labels_alike"])
+    assert (line in Page(tmp_path / "o" / "audit.html").text) is told is ("flaw: a label stands" in ended.out)
+    assert (line in ended.out) is told
+    warned = "2 label names differ only in spelling: 'Joy' and 'joy' (letter case)"
+    assert (warned in ended.err) is told
+
+
 def test_a_leak_can_fail_a_build(audit: Callable[..., Ended], tmp_path: Path) -> None:
     file = write(tmp_path / "mine.csv", rows(mark="\ufe0f"))
     assert audit("data=text_files", file, "--quiet", "--fail-on-leak").code == 1
@@ -255,8 +272,21 @@ def test_an_encoder_that_cannot_be_had_is_left_out_and_said(
 ) -> None:
     ended = audit("data=sample", "data.rows=300", "model=bert", "encoder=bertweet", "--quiet", "--out", "o")
     assert ended.code == 0, ended.err
-    assert "encoder bertweet: left out" in ended.out
-    assert "left out" in Page(tmp_path / "o" / "audit.html").text
+    reason = json.loads((tmp_path / "o" / "audit.json").read_text(encoding="utf-8"))["contents"]["tokens"][0]
+    assert reason["missing"].startswith("encoder=bertweet") and "\n" not in reason["missing"]
+    assert f"tokens of encoder bertweet: left out: {reason['missing']}" in ended.out.splitlines()
+    assert f"left out: {reason['missing']}" in Page(tmp_path / "o" / "audit.html").text
+
+
+def test_near_duplicates_that_are_not_looked_for_are_left_out_and_said(
+    audit: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "rensa", None)
+    ended = audit("data=sample", "data.rows=300", "--quiet", "--out", "o")
+    assert ended.code == 0, ended.err
+    (line,) = [line for line in ended.out.splitlines() if "nearly the same texts" in line]
+    assert "left out" in line and "pip install 'emoji_pred[audit]'" in line
+    assert "nearly same inside" not in ended.out and "same inside the split" in ended.out
 
 
 # --- what a user does wrong, and what data are like

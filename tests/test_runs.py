@@ -85,6 +85,28 @@ def test_own_files_that_are_cleaned_anew_have_a_new_name(compose: Compose) -> No
     assert "cleaning" not in parts()
 
 
+@pytest.mark.parametrize(
+    ("overrides", "anew"),
+    [
+        (["data.split=by_text", "data.max_words=5"], True),
+        (["data.split=by_text", "data.normalise=urdu"], True),
+        (["data.split=by_text"], False),
+        (["data.split=by_text", "data.clean=leak_free"], False),
+        (["data.max_words=5"], False),
+        (["data.max_words=5", "data.normalise=urdu"], False),
+    ],
+)
+@pytest.mark.parametrize("data", ["telegram_rus", "telegram_rus_small", "text_files"])
+def test_runs_whose_texts_are_grouped_anew_have_a_new_name(
+    compose: Compose, data: str, overrides: list[str], anew: bool
+) -> None:
+    by_row = [] if "data.split=by_text" in overrides else ["data.split=by_row"]
+    config = compose(
+        f"data={data}", "data.files.train=a.csv" if data == "text_files" else "seed=0", *overrides, *by_row
+    )
+    assert ("grouping" in runs.identity(config, {})) is anew
+
+
 @pytest.mark.parametrize("data", ["tweeteval", "telegram_rus", "telegram_rus_small", "emothreat", "sample"])
 def test_pinned_texts_are_cleaned_as_before_and_keep_their_names(compose: Compose, data: str) -> None:
     assert "cleaning" not in runs.identity(compose(f"data={data}", "data.clean=leak_free"), {})

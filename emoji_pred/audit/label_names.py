@@ -1,22 +1,27 @@
-"""Labels that are no emoji of their own, and labels whose own name stands in their texts."""
+"""Labels that are no emoji of their own, stand in several spellings, or in their own texts."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from emoji_pred.audit.characters import EMOJI, INVISIBLE, MARK, SYMBOL, UNKNOWN, kind_of
+from emoji_pred.audit.characters import BLANK, EMOJI, INVISIBLE, LINE, MARK, SYMBOL, UNKNOWN, kind_of
 from emoji_pred.audit.counting import Counts, one_hot
-from emoji_pred.audit.findings import Finding, count, percent
+from emoji_pred.audit.findings import MOST_LABELS, Finding, count, percent
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.data.corpus import Corpus
+from emoji_pred.data.labels import differ_by, spelt_alike
 from emoji_pred.text import strip_invisible
 
 STANDS_IN_TEXT = 0.05  # recall of "the text has the label's emoji" from which it is a leak
 LIFT = 2.0  # times as often as in other rows
 MIN_ROWS = 10
+MOST_GROUPS = 4  # of labels in several spellings that a line shows
+LONGEST_SPELT = 40  # characters of a name whose invisible ones are named
+_HARD_TO_SEE = (BLANK, INVISIBLE, LINE, MARK, UNKNOWN)
 
 
 def part_of_emoji(label: str) -> str | None:
@@ -74,7 +79,7 @@ def _rows_of_labels(corpus: Corpus) -> list[tuple[int, int]]:
 
 
 def label_findings(corpus: Corpus, parts: list[dict[str, Any]], remedies: Remedies) -> list[Finding]:
-    """Parts of emoji as classes; names that look the same; texts that hold the very label."""
+    """Parts of emoji as classes; texts that hold the very label."""
     findings = []
     for what in dict.fromkeys(part["is"] for part in parts):
         same = [part for part in parts if part["is"] == what]
@@ -88,21 +93,55 @@ def label_findings(corpus: Corpus, parts: list[dict[str, Any]], remedies: Remedi
         findings.append(
             Finding(f"label parts {what}", "flaw", line, labels, {"rows": rows}, remedies.whole_emoji())
         )
-    return findings + _alike(corpus) + _in_text(corpus)
+    return findings + _in_text(corpus)
 
 
-def _alike(corpus: Corpus) -> list[Finding]:
-    looks: dict[str, list[str]] = {}
-    for name in corpus.label_names:
-        looks.setdefault(strip_invisible(name), []).append(name)
-    groups = [names for look, names in looks.items() if look and len(names) > 1]
+def alike_labels(corpus: Corpus, written: Sequence[str]) -> list[dict[str, Any]]:
+    """Groups of labels that are most likely one in several spellings, and the rows of each.
+
+    Args:
+        corpus: with names as a report shows them.
+        written: C names as they stand in the data.
+
+    Returns:
+        For each group: labels, spelt (with what is not seen named), rows (over all splits), differ_by.
+    """
+    rows = np.sum([corpus.class_counts(split) for split in corpus.splits], axis=0)
+    return [
+        {
+            "labels": [corpus.label_names[place] for place in places],
+            "spelt": [_spelt(written[place], corpus.label_names[place]) for place in places],
+            "rows": [int(rows[place]) for place in places],
+            "differ_by": differ_by([written[place] for place in places]),
+        }
+        for places in spelt_alike(written)
+    ]
+
+
+def _spelt(written: str, shown: str) -> str:
+    """A name with what is not seen in it named; a long one as it is shown."""
+    if len(written) > LONGEST_SPELT:
+        return f"'{shown}'"
+    named = (f"⟨U+{ord(sign):04X}⟩" if kind_of(ord(sign)) in _HARD_TO_SEE else sign for sign in written)
+    return "'" + "".join(named).replace("  ", " ⟨U+0020⟩") + "'"
+
+
+def alike_findings(groups: Sequence[dict[str, Any]]) -> list[Finding]:
+    """One flaw for all labels that stand in several spellings, with the rows of each."""
     if not groups:
         return []
     shown = "; ".join(
-        " and ".join("+".join(f"U+{ord(c):04X}" for c in name) for name in names) for names in groups[:4]
+        " and ".join(
+            f"{name} ({count(rows, 'row')})" for name, rows in zip(group["spelt"], group["rows"], strict=True)
+        )
+        + f" differ only by {group['differ_by']}"
+        for group in groups[:MOST_GROUPS]
     )
-    line = f"{count(len(groups), 'group')} of labels differ only by invisible characters: {shown}"
-    return [Finding("labels alike", "flaw", line, tuple(name for names in groups for name in names))]
+    more = f"; and {len(groups) - MOST_GROUPS} more" if len(groups) > MOST_GROUPS else ""
+    what = "a label stands" if len(groups) == 1 else f"{len(groups)} labels stand"
+    line = f"{what} in several spellings, each a class of its own: {shown}{more}; write each in one way"
+    labels = tuple(label for group in groups for label in group["labels"])
+    return [Finding("labels alike", "flaw", line, labels, {"groups": list(groups[:MOST_LABELS])})]
 
 
 def _in_text(corpus: Corpus) -> list[Finding]:

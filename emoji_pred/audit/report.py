@@ -59,7 +59,8 @@ def audit(
         JSON values without texts and without places of the machine, and the examples, masked.
     """
     started = time.process_time()
-    corpus = replace(corpus, label_names=printable(corpus.label_names))
+    written = corpus.label_names
+    corpus = replace(corpus, label_names=printable(written))
     remedies = Remedies(config["data"])
     report: dict[str, Any] = {
         "schema": SCHEMA,
@@ -72,6 +73,7 @@ def audit(
     report["shift"] = classes.shifts(corpus)
     report["together"] = classes.together(corpus)
     report["label_parts"] = label_names.label_parts(corpus)
+    report["labels_alike"] = label_names.alike_labels(corpus, written)
     step("conflicting labels")
     report["conflicts"] = conflicts.conflicts(corpus)
     step("duplicates")
@@ -90,6 +92,7 @@ def audit(
     findings += surface_model.surface_findings(scores, trials)
     findings += duplicates.duplicate_findings(corpus, report["duplicates"], remedies)
     findings += label_names.label_findings(corpus, report["label_parts"], remedies)
+    findings += label_names.alike_findings(report["labels_alike"])
     findings += conflicts.conflict_findings(corpus, report["conflicts"])
     findings += classes.class_findings(corpus, report["classes"], report["shift"])
     parts = report["contents"]

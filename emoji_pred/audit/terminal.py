@@ -12,6 +12,7 @@ from rich.text import Text
 
 from emoji_pred import runs
 from emoji_pred.audit.findings import percent
+from emoji_pred.errors import one_line
 
 MOST_CLASSES = 10
 COLOURS = {"leak": "bold red", "flaw": "yellow", "note": "dim"}
@@ -31,6 +32,8 @@ def print_report(report: Mapping[str, Any], screen: Console, overrides: Sequence
     screen.print(Text(f"audit of {data['name']}: {len(data['label_names'])} classes, {kind}"), soft_wrap=True)
     for table in (_classes(report), _texts(report), _tokens(report)):
         screen.print(table)
+    for line in _left_out(report):
+        screen.print(Text(line), soft_wrap=True)
     _print_surface(report, screen)
     _print_findings(report, screen, overrides)
 
@@ -94,14 +97,28 @@ def _tokens(report: Mapping[str, Any]) -> Table:
         )
         table.add_row(f"{kind}, median and most", *shown)
     for one in report["contents"]["tokens"]:
-        name = f"tokens of {one['tokenizer']}, median"
         if "missing" in one:
-            table.add_row(f"{one['tokenizer']}: left out", *("" for _ in splits))
             continue
+        name = f"tokens of {one['tokenizer']}, median"
         table.add_row(name, *(f"{one['splits'][split]['median']:.0f}" for split in splits))
         cut = (percent(one["splits"][split]["truncated"]) for split in splits)
         table.add_row(f"{one['tokenizer']}, longer than {one['limit']}", *cut)
     return table
+
+
+def _left_out(report: Mapping[str, Any]) -> list[str]:
+    """What the tables lack, each with the reason, one line."""
+    lines = [
+        f"tokens of {one['tokenizer']}: left out: {one_line(one['missing'])}"
+        for one in report["contents"]["tokens"]
+        if "missing" in one
+    ]
+    near = report["duplicates"]["near"]
+    return (
+        [*lines, f"nearly the same texts: left out: {one_line(near['missing'])}"]
+        if "missing" in near
+        else lines
+    )
 
 
 def _print_surface(report: Mapping[str, Any], screen: Console) -> None:

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from emoji_pred.data.corpus import Task
 from emoji_pred.errors import UserError
+from emoji_pred.text import strip_invisible, strip_stray_invisible
 
 Label = str | int
 Where = Callable[[int], str]
 
 _WHOLE_NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})(\.0*)?")
 _MULTI_HOT = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+
+# In what two spellings of one name may differ, and what takes the difference away; applied in this order.
+_WAYS: dict[str, Callable[[str], str]] = {
+    "Unicode form": lambda name: unicodedata.normalize("NFKC", name),
+    "letter case": str.casefold,
+    "invisible characters": strip_invisible,
+    "white space": lambda name: " ".join(name.split()),
+}
 
 
 def parse_label(value: Any, row: int, where: Where) -> Label | None:
@@ -118,3 +129,39 @@ def encode(labels: Sequence[tuple[Label, ...]], classes: Sequence[Label], task: 
     for row, cell in enumerate(labels):
         hot[row, [index[label] for label in cell]] = 1
     return hot
+
+
+def spelt_alike(names: Sequence[str]) -> list[list[int]]:
+    """Find label names that are most likely one label in several spellings: `joy` and `Joy`, ❤ with U+FE0F.
+
+    Names count as the same under Unicode NFKC, whatever the case of letters, with white space folded and
+    nothing invisible; but for the tags that tell the flag of England from that of Scotland.
+
+    Returns:
+        The places of the names of each group of two or more, groups and places in the order of the names.
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, name in enumerate(names):
+        tags = "".join(sign for sign in strip_stray_invisible(name) if "\U000e0020" <= sign <= "\U000e007f")
+        groups.setdefault((_folded(name, _WAYS), tags), []).append(place)
+    return [places for (look, _), places in groups.items() if look and len(places) > 1]
+
+
+def differ_by(names: Sequence[str]) -> str:
+    """In what the names of a group of `spelt_alike` differ, as words: `letter case and white space`."""
+    # The narrowest explanation: few ways, and those that fold white space beside other things last.
+    order = ("letter case", "white space", "Unicode form", "invisible characters")
+    explained = (
+        ways
+        for number in range(1, len(order) + 1)
+        for ways in combinations(order, number)
+        if len({_folded(name, ways) for name in names}) == 1
+    )
+    return " and ".join(next(explained, order))
+
+
+def _folded(name: str, ways: Iterable[str]) -> str:
+    chosen = set(ways)
+    for way, fold in _WAYS.items():
+        name = fold(name) if way in chosen else name
+    return name

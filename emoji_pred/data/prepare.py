@@ -26,6 +26,8 @@ Normalise = Literal["none", "urdu"]
 NOTABLE_DUPLICATES = 0.01  # share of the test rows above which a user is warned
 _LOADERS = "emoji_pred.data."
 _CLEANING_OPTIONS = ("clean", "normalise", "max_words")
+# What a loader is given beside its options: where files are, and what a model will read of a text.
+_GIVEN = ("data_dir", "as_read")
 _OWN_OPTIONS = ("_target_", "name", *_CLEANING_OPTIONS, "drop_test_duplicates", "clusters")
 
 
@@ -98,11 +100,20 @@ def load_corpus(options: Mapping[str, Any], data_dir: Path) -> Corpus:
     cleaning = Cleaning.of(options)
     drop = _validated("drop_test_duplicates", bool, options.get("drop_test_duplicates", False))
     clusters = _validated("clusters", list[list[str]] | None, options.get("clusters"))
-    corpus = loader(data_dir=Path(data_dir), **arguments)
+    given = {"as_read": _as_read(cleaning)} if "as_read" in inspect.signature(loader).parameters else {}
+    corpus = loader(data_dir=Path(data_dir), **given, **arguments)
     corpus = clean_corpus(replace(corpus, name=str(options.get("name") or corpus.name)), cleaning)
     corpus = tell_unseen_classes(mark_test_duplicates(corpus, drop))
     corpus = replace(corpus, provenance={**corpus.provenance, "ceiling": ceilings(corpus)})
     return cluster_labels(corpus, clusters) if clusters else corpus
+
+
+def _as_read(cleaning: Cleaning) -> Cleaning | None:
+    """The cleaning, where it makes texts the same that were not: `runs.groups_as_read` names such runs anew.
+
+    Without a cut or another spelling texts stay as different as they are under `duplicate_key`.
+    """
+    return cleaning if cleaning.max_words is not None or cleaning.normalise != "none" else None
 
 
 def find_loader(target: Any) -> Callable[..., Corpus]:
@@ -131,7 +142,7 @@ def check_options(loader: Callable[..., Corpus], options: Mapping[str, Any]) -> 
         UserError: an unknown or missing option, or a value of the wrong type or out of range.
     """
     hints = get_type_hints(loader, include_extras=True)
-    parameters = {name: p for name, p in inspect.signature(loader).parameters.items() if name != "data_dir"}
+    parameters = {name: p for name, p in inspect.signature(loader).parameters.items() if name not in _GIVEN}
     checked: dict[str, Any] = {}
     for name, value in options.items():
         if name in _OWN_OPTIONS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ _SPLIT_WORDS = {"train": "train", "training": "train", "validation": "validation
                 "val": "validation", "dev": "validation", "test": "test"}  # fmt: skip
 _NO_TEXT = "the text is empty"
 _NO_LABEL = "the label is missing"
+_EMPTY_CELL = (
+    "row(s) without any label: their label cell is empty; data.on_missing_label=drop leaves them out"
+)
 DAMAGED = re.compile("[\\0\\ud800-\\udfff]")
 
 
@@ -111,12 +115,15 @@ def usable_rows(
     max_text_chars: int,
     settable: bool = True,
 ) -> tuple[list[Row], list[str]]:
-    """Return the rows that have a text and a label, and one warning for each reason to drop others.
+    """Return the rows that can be used, and one warning for each reason to drop others or to look at them.
+
+    Where a separator stands between labels, an empty cell lists none: it is a row without any label, as `[]`
+    is. It may as well be a cell that someone forgot, so such rows are counted in a warning.
 
     Args:
         sources: the rows as they were read.
         columns: which column holds what.
-        on_missing_label: `error` or `drop`.
+        on_missing_label: `error` or `drop`; `drop` leaves out what may be missing, empty cells too.
         max_text_chars: a longer text is refused.
         settable: the dataset has the options `data.on_missing_label` and `data.max_text_chars`, so that an
             error may advise them.
@@ -126,6 +133,7 @@ def usable_rows(
     """
     rows: list[Row] = []
     dropped: dict[str, list[str]] = {_NO_TEXT: [], _NO_LABEL: []}
+    unlabelled: list[Row] = []
     for source in sources:
         ids = _row_ids(source)
         for place, text in enumerate(source.texts):
@@ -136,12 +144,16 @@ def usable_rows(
             if labels is not None:
                 rows.append(Row(text, labels, ids[place], _split_of(source, place), place, source))
                 continue
-            if on_missing_label == "error":
-                rest = "leave such rows out with data.on_missing_label=drop" if settable else "remove the row"
-                raise UserError(f"{source.where(place)}: {_NO_LABEL}; fill it in, or {rest}")
-            dropped[_NO_LABEL].append(source.where(place))
+            if on_missing_label == "drop":
+                dropped[_NO_LABEL].append(source.where(place))
+            elif columns.separator is not None:
+                rows.append(Row(text, (), ids[place], _split_of(source, place), place, source))
+                unlabelled.append(rows[-1])
+            else:
+                raise UserError(f"{source.where(place)}: {_NO_LABEL}; {_mended(columns, settable)}")
     if not rows:
         raise UserError(f"{sources[0].path}: no row has both a text and a label")
+    _refuse_empty_columns(rows, unlabelled)
     # By the name of its file: results and audits keep warnings, and no place of the machine.
     paths = {source.path for source in sources}
     warnings = [
@@ -149,7 +161,39 @@ def usable_rows(
         for why, at in dropped.items()
         if at
     ]
+    if unlabelled:
+        first = without_places(unlabelled[0].where(), *paths)
+        warnings.append(f"{len(unlabelled)} of {len(rows)} {_EMPTY_CELL} (the first: {first})")
     return rows, warnings
+
+
+def _mended(columns: Columns, settable: bool) -> str:
+    """What can be done about a label that is missing."""
+    if not settable:
+        return "fill it in, or remove the row"
+    advice = "fill it in, or leave such rows out with data.on_missing_label=drop"
+    if columns.multi_hot is not None:
+        return f"{advice}; a label that a text does not have is a 0"
+    return (
+        f"{advice}; where a text may have several labels or none, write lists, [] for none, or set "
+        "data.label_separator, with which an empty cell is none"
+    )
+
+
+def _refuse_empty_columns(rows: Sequence[Row], unlabelled: Sequence[Row]) -> None:
+    """Refuse a split whose label cells are all empty: nobody means that, and its figures would be void.
+
+    Raises:
+        UserError: there is one.
+    """
+    left = Counter(row.split for row in rows)
+    left.subtract(row.split for row in unlabelled)
+    for row in unlabelled:
+        if not left[row.split]:
+            raise UserError(
+                f"{row.source.path}: the label cell of every {row.split} row is empty; fill in the labels, "
+                "or take these rows out"
+            )
 
 
 def _check_text(

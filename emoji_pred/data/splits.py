@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Literal
 
 import numpy as np
 
 from emoji_pred.data.corpus import SPLIT_NAMES
+from emoji_pred.data.labels import differ_by, spelt_alike
 from emoji_pred.data.rows import Row
 from emoji_pred.errors import UserError
-from emoji_pred.text import duplicate_key, strip_invisible
+from emoji_pred.text import duplicate_key
 
 DrawBy = Literal["by_row", "by_text"]
+# What a model reads of a text, where that makes texts the same that are not: in another spelling, cut.
+AsRead = Callable[[str], str]
 
 
 def stratified_split(labels: np.ndarray, shares: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
@@ -71,7 +74,7 @@ def stratified_split_by_text(
     different splits the same, and `data.drop_test_duplicates` finds nothing to drop.
 
     Args:
-        texts: N texts.
+        texts: N texts, as a model reads them.
         labels: (N,) class indices or (N, C) multi-hot.
         shares: as for `stratified_split`; of the texts.
         seed: likewise.
@@ -116,7 +119,12 @@ def random_split(rows: int, shares: Mapping[str, float], seed: int) -> dict[str,
 
 
 def draw(
-    texts: Sequence[str], labels: np.ndarray, held_out: Mapping[str, float], by: DrawBy, seed: int
+    texts: Sequence[str],
+    labels: np.ndarray,
+    held_out: Mapping[str, float],
+    by: DrawBy,
+    seed: int,
+    as_read: AsRead | None = None,
 ) -> dict[str, np.ndarray]:
     """Draw splits at random by rows, or stratified by texts.
 
@@ -126,11 +134,16 @@ def draw(
         held_out: split -> share; "train" gets the rest.
         by: `by_row` or `by_text`.
         seed: of the draw.
+        as_read: what makes a text the same as another; None: the text as it is.
     """
     if by == "by_row":
         return random_split(len(texts), held_out, seed)
     shares = {"train": 1.0 - sum(held_out.values()), **held_out}
-    return stratified_split_by_text(texts, labels, shares, seed)
+    return stratified_split_by_text(_read(texts, as_read), labels, shares, seed)
+
+
+def _read(texts: Sequence[str], as_read: AsRead | None) -> Sequence[str]:
+    return texts if as_read is None else list(map(as_read, texts))
 
 
 def rows_shared_with(texts: Sequence[str], train: np.ndarray, rows: np.ndarray) -> int:
@@ -146,6 +159,7 @@ def assign_rows(
     fractions: Mapping[str, float],
     seed: int,
     by: DrawBy = "by_row",
+    as_read: AsRead | None = None,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the row positions of each split, and which splits were drawn from the training rows.
 
@@ -156,6 +170,7 @@ def assign_rows(
         fractions: split name -> share of the training rows to draw; 0 for none.
         seed: of the draw.
         by: draw rows, or texts with all their rows; stratified in both cases.
+        as_read: what makes a text the same as another; None: the text as it is.
 
     Raises:
         UserError: no validation rows are given or drawn, or no training rows are left.
@@ -173,16 +188,17 @@ def assign_rows(
             raise UserError("data.validation_fraction and data.test_fraction together leave no training rows")
         pool = members["train"]
         shares = {"train": train_share, **drawn}
+        drawn_rows = [rows[row] for row in pool.tolist()]
+        units: Sequence[str] = [row.row_id for row in drawn_rows]
         if by == "by_text":
-            parts = stratified_split_by_text(
-                [rows[row].text for row in pool.tolist()], labels[pool], shares, seed
-            )
+            units = _read([row.text for row in drawn_rows], as_read)
+            parts = stratified_split_by_text(units, labels[pool], shares, seed)
         else:
             parts = stratified_split(labels[pool], shares, seed)
         members |= {name: pool[chosen] for name, chosen in parts.items()}
         empty = [name for name in drawn if not members[name].size]
         if empty:
-            why = _why_empty([rows[row] for row in pool.tolist()], labels[pool], drawn[empty[0]], by)
+            why = _why_empty(units, labels[pool], drawn[empty[0]], by)
             raise UserError(
                 f"{rows[0].source.path}: {why} to draw {empty[0]} rows with "
                 f"data.{empty[0]}_fraction={drawn[empty[0]]}; give {empty[0]} rows of your own "
@@ -194,12 +210,12 @@ def assign_rows(
     return {name: chosen for name, chosen in members.items() if name in kept}, list(drawn)
 
 
-def _why_empty(rows: Sequence[Row], labels: np.ndarray, share: float, by: DrawBy) -> str:
+def _why_empty(units: Sequence[str], labels: np.ndarray, share: float, by: DrawBy) -> str:
     """What there is too little of to draw a share: rows (or texts), or those of each class.
 
     A class gives its rows to training first, so many classes of one row each leave nothing to other splits.
     """
-    units = [duplicate_key(row.text) if by == "by_text" else row.row_id for row in rows]
+    units = list(map(duplicate_key, units)) if by == "by_text" else units
     what = "text(s)" if by == "by_text" else "row(s)"
     held = {(unit, label) for unit, of in zip(units, _classes_of_rows(labels), strict=True) for label in of}
     counts, number = Counter(label for _, label in held), len(set(units))
@@ -217,12 +233,10 @@ def check_classes(labels: np.ndarray, members: Mapping[str, np.ndarray], names: 
         absent = [names[label] for label in np.flatnonzero(counts == 0).tolist()]
         if absent and len(chosen) and split != "train":
             warnings.append(f"{len(absent)} class(es) have no row in {split}: {', '.join(absent[:10])}")
-    look = Counter(strip_invisible(name) for name in names)
-    alike = [name for name in names if look[strip_invisible(name)] > 1]
-    if alike:
-        warnings.append(
-            f"{len(alike)} label names differ only by invisible characters: {', '.join(map(repr, alike[:6]))}"
-        )
+    groups = [[names[place] for place in places] for places in spelt_alike(names)]
+    if groups:
+        shown = "; ".join(f"{' and '.join(map(repr, group))} ({differ_by(group)})" for group in groups[:3])
+        warnings.append(f"{sum(map(len, groups))} label names differ only in spelling: {shown}")
     return warnings
 
 

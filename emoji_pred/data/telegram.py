@@ -12,7 +12,7 @@ from pydantic import Field
 
 from emoji_pred.data.corpus import Corpus, Split
 from emoji_pred.data.sources import Source
-from emoji_pred.data.splits import DrawBy, draw, rows_shared_with
+from emoji_pred.data.splits import AsRead, DrawBy, draw, rows_shared_with
 from emoji_pred.data.tables import Reading, Table
 from emoji_pred.emoji_pairs import (
     ClassCounts,
@@ -47,6 +47,7 @@ class _Row:
 def load_telegram_rus(
     *,
     data_dir: Path,
+    as_read: AsRead | None = None,
     source: Source | Mapping[str, Any],
     split: DrawBy = "by_row",
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1,
@@ -62,6 +63,7 @@ def load_telegram_rus(
 
     Args:
         data_dir: the download cache.
+        as_read: what a model reads of a text, for `by_text`; no option.
         source: the pinned files.
         split: `by_row`, or `by_text`: all rows of a text stand in one split.
         validation_fraction: share of the rows.
@@ -79,7 +81,8 @@ def load_telegram_rus(
     test = _rows_of_classes(third, classes, counts)
     if not test:
         raise UserError(f"{paths[THIRD_FILE]}: none of its emoji stands in {TRAIN_FILE}")
-    parts, drawn, warnings = _draw(rows, classes, split, {"validation": validation_fraction}, split_seed)
+    shares = {"validation": validation_fraction}
+    parts, drawn, warnings = _draw(rows, classes, split, shares, split_seed, as_read)
     distinct = len({(row.text, row.emoji) for row in rows})
     return _corpus(
         "telegram_rus",
@@ -100,6 +103,7 @@ def load_telegram_rus(
 def load_telegram_rus_small(
     *,
     data_dir: Path,
+    as_read: AsRead | None = None,
     source: Source | Mapping[str, Any],
     split: DrawBy = "by_text",
     units: Units = "grapheme",
@@ -116,6 +120,7 @@ def load_telegram_rus_small(
 
     Args:
         data_dir: the download cache.
+        as_read: what a model reads of a text, for `by_text`; no option.
         source: the pinned file.
         split: `by_text`: all rows of a text stand in one split; or `by_row`, as in the paper.
         units: what an emoji is; see `emoji_pairs.Rules`.
@@ -140,7 +145,7 @@ def load_telegram_rus_small(
         raise UserError(f"data.min_rows={min_rows} leaves {len(names)} of {len(seen.of)} emoji; lower it")
     rows = _rows_of_classes(pairs, names, counts)
     shares = {"validation": validation_fraction, "test": test_fraction}
-    parts, drawn, warnings = _draw(rows, names, split, shares, split_seed)
+    parts, drawn, warnings = _draw(rows, names, split, shares, split_seed, as_read)
     return _corpus(
         "telegram_rus_small",
         names,
@@ -195,7 +200,12 @@ def _rows_of_classes(rows: Sequence[_Row], classes: Sequence[str], counts: Count
 
 
 def _draw(
-    rows: Sequence[_Row], classes: Sequence[str], by: DrawBy, fractions: Mapping[str, float], seed: int
+    rows: Sequence[_Row],
+    classes: Sequence[str],
+    by: DrawBy,
+    fractions: Mapping[str, float],
+    seed: int,
+    as_read: AsRead | None,
 ) -> tuple[dict[str, list[_Row]], dict[str, Any], tuple[str, ...]]:
     """Draw the splits; returns their rows, what is to be known of the draw, and warnings."""
     place = {emoji: index for index, emoji in enumerate(classes)}
@@ -204,7 +214,7 @@ def _draw(
     held_out = {name: share for name, share in fractions.items() if share}
     if sum(held_out.values()) >= 1:
         raise UserError("data.validation_fraction and data.test_fraction together leave no training rows")
-    parts = draw(texts, labels, held_out, by, seed)
+    parts = draw(texts, labels, held_out, by, seed, as_read)
     empty = [name for name, chosen in parts.items() if not chosen.size]
     if empty:
         raise UserError(

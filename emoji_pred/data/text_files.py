@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from emoji_pred.data.corpus import SPLIT_NAMES, Corpus, Split, Task
@@ -18,7 +19,7 @@ from emoji_pred.data.labels import (
 )
 from emoji_pred.data.rows import Columns, RawRows, Row, read_pair, read_table, usable_rows
 from emoji_pred.data.sources import git_blob_id
-from emoji_pred.data.splits import DrawBy, assign_rows, check_classes
+from emoji_pred.data.splits import AsRead, DrawBy, assign_rows, check_classes
 from emoji_pred.data.tables import Reading, read_mapping
 from emoji_pred.errors import UserError, nearest
 
@@ -75,6 +76,7 @@ def local_files(
 def load_text_files(
     *,
     data_dir: Path,
+    as_read: AsRead | None = None,
     files: Files,
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "xlsx", "paired"] = "auto",
     text_column: str = "text",
@@ -96,6 +98,8 @@ def load_text_files(
     max_file_mb: Annotated[int, Field(ge=1)] = 1024,
 ) -> Corpus:
     """Load a corpus from the user's own files; conf/data/text_files.yaml explains every option.
+
+    `as_read` is no option: it is what a model reads of a text, where `split` keeps equal texts together.
 
     Raises:
         UserError: a file, a row or an option cannot be used; the message names it.
@@ -120,7 +124,7 @@ def load_text_files(
     labels = encode([row.labels for row in rows], classes, task)
     fractions = {"validation": validation_fraction, "test": test_fraction}
     given = _given(files, rows, split_column)
-    members, drawn = assign_rows(rows, labels, given, fractions, split_seed, split)
+    members, drawn = assign_rows(rows, labels, given, fractions, split_seed, split, as_read)
     warnings += check_classes(labels, members, names)
     return Corpus(
         name="text_files",
@@ -133,6 +137,7 @@ def load_text_files(
         provenance={
             "files": _blob_ids(files, data_dir),
             "rows": {name: len(chosen) for name, chosen in members.items()},
+            **_without_label(labels, members),
             "rows_dropped": sum(len(source.texts) for source in sources) - len(rows),
             "drawn": {"splits": drawn, "fractions": fractions, "seed": split_seed, "by": split}
             if drawn
@@ -146,6 +151,14 @@ def _given(files: Files, rows: Sequence[Row], split_column: str | None) -> set[s
     if split_column is not None:
         return {row.split for row in rows}
     return {name for name in SPLIT_NAMES if getattr(files, name) is not None}
+
+
+def _without_label(labels: np.ndarray, members: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Of several labels a text: how many rows of each split have none, for the provenance."""
+    if labels.ndim == 1:
+        return {}
+    none = labels.sum(axis=1) == 0
+    return {"rows_without_label": {name: int(none[chosen].sum()) for name, chosen in members.items()}}
 
 
 def _blob_ids(files: Files, data_dir: Path) -> dict[str, dict[str, str]]:

@@ -13,6 +13,7 @@ from scipy.stats import chi2_contingency
 from emoji_pred.audit import classes, conflicts, duplicates, label_names
 from emoji_pred.audit.duplicates import similarity
 from emoji_pred.audit.remedies import Remedies
+from emoji_pred.audit.report import printable
 from emoji_pred.data.corpus import Corpus, Split
 
 NAMES = ("😂", "❤", "🔥")
@@ -223,10 +224,64 @@ def test_a_skin_tone_class_is_a_flaw_that_whole_emoji_mend() -> None:
     assert [one.option for one in finding.remedies] == ["data.units=grapheme"]
 
 
-def test_labels_that_look_the_same_are_told() -> None:
-    corpus = corpus_of({"train": [("a", 0), ("b", 1)], "validation": [("c", 0)]}, ("❤", "❤\ufe0f"))
-    (finding,) = label_names.label_findings(corpus, [], Remedies({}))
-    assert finding.name == "labels alike" and "U+FE0F" in finding.line
+@pytest.mark.parametrize(
+    ("names", "spelt", "way"),
+    [
+        (("joy", "Joy"), "'joy' (2 rows) and 'Joy' (1 row)", "letter case"),
+        (("Straße", "STRASSE"), "'Straße' (2 rows) and 'STRASSE' (1 row)", "letter case"),
+        (("very sad", "very  sad"), "'very sad' (2 rows) and 'very ⟨U+0020⟩sad' (1 row)", "white space"),
+        (("very sad", "very\tsad"), "'very sad' (2 rows) and 'very⟨U+0009⟩sad' (1 row)", "white space"),
+        (("very sad", "very\u00a0sad"), "'very sad' (2 rows) and 'very⟨U+00A0⟩sad' (1 row)", "white space"),
+        (("❤", "❤\ufe0f"), "'❤' (2 rows) and '❤⟨U+FE0F⟩' (1 row)", "invisible characters"),
+        (("caf\u00e9", "cafe\u0301"), "'café' (2 rows) and 'cafe⟨U+0301⟩' (1 row)", "Unicode form"),
+        (("fear", "ｆｅａｒ"), "'fear' (2 rows) and 'ｆｅａｒ' (1 row)", "Unicode form"),
+        (("very sad", "Very  Sad"), "(2 rows) and 'Very ⟨U+0020⟩Sad' (1 row)", "letter case and white space"),
+        (
+            ("caf\u00e9", "CAFE\u0301"),
+            "'café' (2 rows) and 'CAFE⟨U+0301⟩' (1 row)",
+            "letter case and Unicode form",
+        ),
+        (("x" * 99 + "a", "x" * 99 + "A"), "…' (2 rows) and '", "letter case"),
+    ],
+)
+def test_a_label_in_several_spellings_is_told_with_the_rows_of_each(
+    names: tuple[str, str], spelt: str, way: str
+) -> None:
+    rows = {"train": [("a", 0), ("b", 1), ("c", 2)], "validation": [("d", 0)]}
+    corpus = corpus_of(rows, (*names, "anger"))
+    shown = replace(corpus, label_names=printable(corpus.label_names))
+    (group,) = groups = label_names.alike_labels(shown, corpus.label_names)
+    (finding,) = label_names.alike_findings(groups)
+    assert (finding.name, finding.status) == ("labels alike", "flaw")
+    assert finding.labels == shown.label_names[:2] and group["rows"] == [2, 1]
+    assert spelt in finding.line and f"differ only by {way};" in finding.line
+    assert finding.line.endswith("write each in one way") and finding.line.isprintable()
+
+
+def test_rows_of_several_labels_count_for_each() -> None:
+    rows = {"train": [("a", (0, 1)), ("b", (1,))], "validation": [("c", (0, 1))]}
+    corpus = corpus_of(rows, ("joy", "JOY"))
+    (group,) = label_names.alike_labels(corpus, corpus.label_names)
+    assert group["rows"] == [2, 3]
+
+
+def test_many_labels_in_several_spellings_are_counted() -> None:
+    names = tuple(name for letter in "abcdef" for name in (letter, letter.upper()))
+    corpus = corpus_of({"train": [("t", 0)], "validation": [("v", 1)]}, names)
+    (finding,) = label_names.alike_findings(label_names.alike_labels(corpus, names))
+    assert "6 labels stand in several spellings" in finding.line and "; and 2 more; " in finding.line
+    assert finding.labels == names
+
+
+def test_labels_that_mean_different_things_are_not_alike() -> None:
+    names = (
+        *("joy", "joys", "sad", "not sad", "notsad", "a_b", "a b", "1", "10", "ی", "ے", "й", "и", "e", "é"),
+        *("👍", "👍🏽", "👍🏿", "👨", "👩", "🇵🇰", "🇵🇱", "♂", "♀", "🏴", "❤", "♥", "🖤", "☺", "😊"),
+        *("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",),  # England
+        *("🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",),  # Scotland
+    )
+    corpus = corpus_of({"train": [("t", 0)], "validation": [("v", 1)]}, names)
+    assert label_names.alike_labels(corpus, names) == [] == label_names.alike_findings([])
 
 
 def test_an_emoji_left_in_its_own_texts_is_a_leak_and_a_word_is_content() -> None:

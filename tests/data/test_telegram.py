@@ -110,6 +110,25 @@ def test_by_text_no_text_stands_in_two_drawn_splits(tmp_path: Path, load: Any) -
     assert sum(map(len, apart)) == len(set.union(*apart)) == len(set.union(*together))
 
 
+@pytest.mark.parametrize("name", ["telegram_rus", "telegram_rus_small"])
+def test_by_text_no_beginning_stands_in_two_drawn_splits_where_texts_are_cut(
+    tmp_path: Path, name: str
+) -> None:
+    rows = [(f"Вот это {n % 40} и ещё {n}", "😂❤😁"[n % 3]) for n in range(200)]
+    source = write(tmp_path, final_train=table(rows), final_inference=table(rows))
+    options = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8"))
+    options |= {"source": source, "max_words": 3}
+
+    def keys(split: str) -> list[set[str]]:
+        corpus = load_corpus({**options, "split": split}, tmp_path)
+        return [
+            {duplicate_key(text) for text in corpus.splits[part].texts} for part in ("train", "validation")
+        ]
+
+    together, apart = keys("by_row"), keys("by_text")
+    assert together[0] & together[1] and not apart[0] & apart[1]
+
+
 # --- the small one
 
 

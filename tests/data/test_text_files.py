@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from emoji_pred.data.prepare import load_corpus
 from emoji_pred.data.sources import git_blob_id
 from emoji_pred.data.text_files import local_files
 from emoji_pred.errors import UserError
+from emoji_pred.text import duplicate_key
 
 CONF = Path(__file__).resolve().parents[2] / "conf/data/text_files.yaml"
 OPTIONS = yaml.safe_load(CONF.read_text(encoding="utf-8"))
@@ -168,6 +170,82 @@ def test_several_labels_from_columns_cells_or_lists() -> None:
     assert several(cells) == {t: y[::-1] for t, y in truth.items() if any(y)}
 
 
+NAMED = [(f"text {row}", ("joy", "joy|anger", "")[row % 3]) for row in range(60)]  # every third has no label
+
+
+def write_named(kind: str) -> Any:
+    """Write NAMED in one format and return what `load` is given as its training file."""
+    if kind == "xlsx":
+        book = pytest.importorskip("openpyxl").Workbook()
+        for cells in [("text", "label"), *((text, label or None) for text, label in NAMED)]:
+            book.active.append(cells)
+        book.save("train.xlsx")
+    elif kind == "parquet":
+        pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        pq.write_table(
+            pa.table({"text": [t for t, _ in NAMED], "label": [y or None for _, y in NAMED]}), "train.parquet"
+        )
+    elif kind == "paired":
+        Path("texts.txt").write_text("".join(f"{text}\n" for text, _ in NAMED))
+        Path("labels.txt").write_text("".join(f"{label}\n" for _, label in NAMED))
+        return {"texts": "texts.txt", "labels": "labels.txt"}
+    elif kind == "blanks":
+        write_csv([(text, label or " | ") for text, label in NAMED], "train.blanks")
+    else:
+        write_csv(NAMED)
+    return f"train.{kind}"
+
+
+@pytest.mark.parametrize("kind", ["csv", "blanks", "xlsx", "parquet", "paired"])
+def test_an_empty_cell_between_separators_is_a_row_without_any_label_as_an_empty_list_is(kind: str) -> None:
+    train = write_named(kind)
+    cells = load(train, label_separator="|", **({"format": "csv"} if kind == "blanks" else {}))
+    lists = [
+        json.dumps({"text": text, "label": [part for part in y.split("|") if part]}) for text, y in NAMED
+    ]
+    Path("lists.jsonl").write_text("\n".join(lists))
+    same = load("lists.jsonl")
+    assert cells.label_names == ("anger", "joy") and several(cells) == several(same)
+    # By hand: of 60 rows 20 have no label; the splits are stratified, and such rows are a class of their own.
+    assert cells.provenance["rows_without_label"] == {"train": 16, "validation": 2, "test": 2}
+    assert cells.provenance["rows_without_label"] == same.provenance["rows_without_label"]
+    # An empty cell may be one that was forgotten; an empty list is not.
+    (warning,) = cells.warnings
+    assert warning.startswith("20 of 60 row(s) without any label: their label cell is empty")
+    assert "data.on_missing_label=drop" in warning and "row 3" in warning and not same.warnings
+
+
+def test_rows_with_an_empty_cell_can_still_be_left_out() -> None:
+    write_csv(NAMED)
+    left = load(label_separator="|", on_missing_label="drop")
+    assert len(several(left)) == 40 and all(map(sum, several(left).values()))
+    assert left.provenance["rows_dropped"] == 20
+    (warning,) = left.warnings
+    assert warning.startswith(
+        "20 row(s) dropped: the label is missing (the first: train.csv, row 3 (line 4))"
+    )
+
+
+def test_where_a_label_is_needed_an_empty_cell_is_an_error_that_says_how_to_mend_it() -> None:
+    write_csv(NAMED)
+    message = error_of()
+    assert message.startswith("train.csv, row 3 (line 4): the label is missing; fill it in, or leave")
+    assert "data.on_missing_label=drop" in message and "data.label_separator" in message
+    write_csv([("a", 1), ("b", "")], header="text,joy")
+    message = error_of(label_columns=["joy"])
+    assert "row 2 (line 3): the label is missing" in message and "is a 0" in message
+
+
+def test_a_split_whose_label_cells_are_all_empty_is_refused() -> None:
+    write_csv(NAMED)
+    write_csv([("v", "joy"), ("w", "")], "fine.csv")
+    write_csv([("v", ""), ("w", "")], "test.csv")
+    given = load("train.csv", "fine.csv", "fine.csv", label_separator="|")
+    assert given.provenance["rows_without_label"] == {"train": 20, "validation": 1, "test": 1}
+    message = error_of("train.csv", "fine.csv", "test.csv", label_separator="|")
+    assert message.startswith("test.csv: the label cell of every test row is empty")
+
+
 def test_labels_that_differ_only_invisibly_are_pointed_at() -> None:
     write_csv([(f"t{row}", ("❤", "❤\ufe0f")[row % 2]) for row in range(40)])
     assert any("invisible" in warning for warning in load().warnings)
@@ -233,6 +311,61 @@ def test_splits_can_be_drawn_by_text() -> None:
     assert by_text.provenance["drawn"]["by"] == "by_text"
     assert by_text.provenance["ceiling"]["test"]["top_1"] == 0.5
     assert "data.split='rows'" in error_of(split="rows")
+
+
+def keys_of(corpus: Corpus) -> dict[str, set[str]]:
+    return {name: {duplicate_key(text) for text in split.texts} for name, split in corpus.splits.items()}
+
+
+@pytest.mark.parametrize(
+    ("texts", "options"),
+    [
+        # Forty beginnings of two words, each with five ends that the cut takes away.
+        ([f"begins {row % 40} and ends {row}" for row in range(200)], {"max_words": 2}),
+        (
+            [f"begins\u200b {row % 40} ends {row}" for row in range(200)],
+            {"max_words": 2, "clean": "leak_free"},
+        ),
+        # Each text with an Arabic and a Farsi yeh, which the spelling makes one.
+        ([f"متن ب{'يی'[row // 100]} {row % 100}" for row in range(200)], {"normalise": "urdu"}),
+    ],
+)
+def test_texts_that_are_equal_when_they_are_read_are_drawn_into_one_split(
+    texts: list[str], options: dict[str, Any]
+) -> None:
+    write_csv([(text, "ab"[row % 2]) for row, text in enumerate(texts)])
+    by_row, by_text = load(**options), load(**options, split="by_text")
+    together, apart = keys_of(by_row), keys_of(by_text)
+    assert together["train"] & together["test"] and by_row.provenance["cleaning"]["test_duplicates"]
+    assert (
+        sum(map(len, apart.values()))
+        == len(set.union(*apart.values()))
+        == len(set(map(read(options), texts)))
+    )
+    assert by_text.provenance["cleaning"]["test_duplicates"] == 0
+    assert sum(map(len, by_text.splits.values())) == 200
+
+
+def read(options: dict[str, Any]) -> Callable[[str], str]:
+    """By hand: the first two words, or the yeh of Urdu."""
+    if "max_words" in options:
+        return lambda text: " ".join(text.replace("\u200b", "").split()[:2])
+    return lambda text: text.replace("ي", "ی")
+
+
+def test_texts_that_nothing_makes_equal_are_drawn_as_before() -> None:
+    write_csv([(f"t{row // 2}\ufe0f and more", "ab"[row % 2]) for row in range(200)])
+    plain, cleaned, cut = (
+        load(split="by_text", **options) for options in ({}, {"clean": "leak_free"}, {"max_words": 3})
+    )
+    for name, split in plain.splits.items():
+        assert split.row_ids == cleaned.splits[name].row_ids == cut.splits[name].row_ids
+
+
+def test_too_few_texts_are_counted_as_they_are_read() -> None:
+    write_csv([(f"same {row}", f"label {row % 2}") for row in range(100)])
+    assert "1 text(s) are too few" in error_of(split="by_text", max_words=1)
+    assert "data.as_read is not an option" in error_of(as_read=None)
 
 
 def test_paths_are_looked_up_here_and_then_under_the_data_directory() -> None:

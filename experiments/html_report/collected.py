@@ -1,0 +1,120 @@
+"""What the page's script knows: each cell, each experiment and each run, once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from experiments.html_report import wording
+from experiments.html_report.kept import packed
+from experiments.keeping import KeptRun
+from experiments.measured import Measured, Shelf
+from experiments.profiles import FULL, command, overrides_of, seeds_of
+from experiments.table import Cell, Experiment
+
+
+class Collected:
+    """Cells and runs as they are met while the page is written.
+
+    Args:
+        shelf: where the runs are.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.cells: list[dict[str, Any]] = []
+        self.measurements: list[Measured] = []
+        self.runs: dict[str, KeptRun] = {}
+        self._experiments: dict[Experiment, int] = {}
+        self._of_experiments: list[dict[str, Any]] = []
+        self._packed: dict[str, dict[str, Any]] = {}
+        self._shared: dict[str, int] = {}
+
+    def cell(self, place: str, labels: tuple[str, str, str], cell: Cell) -> tuple[int, Measured]:
+        """Note a cell.
+
+        Args:
+            place: its id in the page.
+            labels: of its table, row and column.
+            cell: what is measured.
+
+        Returns:
+            Its number in the page, and what was measured.
+        """
+        measured = self.shelf.measured(cell)
+        kind = measured.interval_of
+        about: dict[str, Any] = {
+            **{"id": place, "at": self.share(labels[0]), "row": labels[1], "column": labels[2]},
+            **{"verdict": measured.verdict.value, "experiment": self.experiment(cell.experiment)},
+            **{"digits": wording.digits(cell.metric), "split": cell.metric.split},
+            "values": [[run.name, _short(v)] for run, v in zip(measured.runs, measured.values, strict=True)],
+        }
+        texts = {
+            "mean": wording.mean(measured) if measured.values else "",
+            "published": "" if cell.published is None else wording.published(measured),
+            "interval": wording.interval(measured),
+            "of": kind,
+            "difference": wording.difference(measured),
+        }
+        about |= {key: text for key, text in texts.items() if text}
+        if cell.published is not None:
+            about["printed"] = cell.published
+        for key, ends in (("ends", measured.interval), ("next", measured.one_more)):
+            if ends is not None:
+                about[key] = [_short(end) for end in ends]
+        self.cells.append(about)
+        self.measurements.append(measured)
+        return len(self.cells) - 1, measured
+
+    def experiment(self, experiment: Experiment) -> int:
+        """Its number in the page; its runs are noted with it."""
+        if experiment not in self._experiments:
+            self._experiments[experiment] = len(self._of_experiments)
+            self._of_experiments.append(self._told(experiment))
+        return self._experiments[experiment]
+
+    def names(self, experiment: Experiment) -> list[str]:
+        """The names of its runs."""
+        return list(self.about(experiment)["runs"])
+
+    def about(self, experiment: Experiment) -> dict[str, Any]:
+        """What the page says of an experiment: its runs, what is missing, what is typed."""
+        return self._of_experiments[self.experiment(experiment)]
+
+    def share(self, value: Any) -> int:
+        """The number of a value that stands in many places and is written once."""
+        return self._shared.setdefault(json.dumps(value, ensure_ascii=False), len(self._shared))
+
+    def plain(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {
+            "runs": self._packed,
+            "experiments": self._of_experiments,
+            "cells": self.cells,
+            "shared": [json.loads(text) for text in self._shared],
+            "verdicts": {
+                verdict.value: [sign, wording.MEANINGS[verdict]] for verdict, sign in wording.SIGNS.items()
+            },
+        }
+
+    def _told(self, experiment: Experiment) -> dict[str, Any]:
+        shelf = self.shelf
+        typed = overrides_of(experiment, shelf.profile)
+        seeds = seeds_of(experiment, shelf.profile, shelf.seeds)
+        runs = shelf.runs(experiment)
+        for run in runs:
+            if run.name not in self._packed:
+                self.runs[run.name] = run
+                self._packed[run.name] = packed(run, self.share) | {"command": command(typed, [run.seed])}
+        here = {run.seed for run in runs}
+        about: dict[str, Any] = {"runs": [run.name for run in runs]}
+        about["missing"] = [seed for seed in seeds if seed not in here]
+        about["command"] = command(typed, seeds) if typed else ""
+        about["lacking"], about["standIn"] = experiment.lacking, experiment.stand_in
+        if experiment.published and experiment.published != typed:
+            about["asPublished"] = command(experiment.published, seeds_of(experiment, FULL, shelf.seeds))
+        return about
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.7g}")

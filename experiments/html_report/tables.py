@@ -1,0 +1,154 @@
+"""A table as HTML: in each cell the measured number, its interval, the published one and the verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from experiments.html_report import wording
+from experiments.html_report.bars import Bar, bars, drawn_column
+from experiments.html_report.collected import Collected
+from experiments.measured import ROWS, SEEDS, Measured, Verdict
+from experiments.table import Experiment, Row, Table
+
+Line = list[tuple[int, Measured] | None]  # of each cell its number in the page, and what was measured
+
+
+def section(table: Table, collected: Collected) -> str:
+    """The table with what stands above and below it."""
+    lines = [_line(table, place, row, collected) for place, row in enumerate(table.rows)]
+    column = drawn_column(table)
+    drawn = _bars(lines, column)
+    kind = "of the paper" if table.in_paper else "ours"
+    about = f"<div class=about>{wording.prose(table.about)}</div>" if table.about else ""
+    body = "".join(
+        _row(row, line, bar)
+        for row, line, bar in zip(table.rows, lines, drawn or [""] * len(lines), strict=True)
+    )
+    heads = "".join(f"<th scope=col>{wording.escape(head)}</th>" for head in table.head)
+    if drawn and column is not None:
+        heads += f"<th scope=col class=drawn>{wording.escape(table.head[column])}{KEY}</th>"
+    return (
+        f'<section class=table id="{wording.escape(table.name)}" data-search="{wording.escape(table.name)}">'
+        f"<h3>{wording.escape(table.title)} {permalink(table.name)}<span class=kind>{kind}</span></h3>{about}"
+        f'<div class=scroll tabindex=0 role=region aria-label="{wording.escape(table.title)}"><table>'
+        f"<thead><tr><th scope=col></th>{heads}<th scope=col>runs</th></tr></thead>"
+        f"<tbody>{body}</tbody></table></div>{_notes(table, lines, collected)}</section>"
+    )
+
+
+KEY = "<span class=key><i class=measured></i>measured <i class=published></i>published</span>"
+
+
+def permalink(name: str) -> str:
+    """A link to a place in the page, to be copied."""
+    return f'<a class=anchor href="#{wording.escape(name)}">{wording.escape(name)}</a>'
+
+
+def verdicts(lines: Sequence[Line]) -> Counter[Verdict]:
+    """How many cells have which verdict."""
+    return Counter(entry[1].verdict for line in lines for entry in line if entry)
+
+
+def _line(table: Table, place: int, row: Row, collected: Collected) -> Line:
+    return [
+        collected.cell(f"{table.name}-{place + 1}-{column + 1}", (table.title, row.label, head), cell)
+        if cell
+        else None
+        for column, (head, cell) in enumerate(zip(table.head, row.cells, strict=True))
+    ]
+
+
+def _row(row: Row, line: Line, bar: str) -> str:
+    note = f"<small class=note>{wording.prose_line(row.note)}</small>" if row.note else ""
+    cells = "".join(_cell(entry, row.label) for entry in line)
+    measured = [entry[1] for entry in line if entry]
+    return (
+        f"<tr><th scope=row>{wording.name(row.label)}{note}</th>{cells}{bar}"
+        f"<td class=runs>{' / '.join(dict.fromkeys(map(runs_in_words, measured)))}</td></tr>"
+    )
+
+
+def _cell(entry: tuple[int, Measured] | None, row: str) -> str:
+    if entry is None:
+        return "<td class=empty></td>"
+    index, measured = entry
+    verdict = measured.verdict
+    return (
+        f'<td data-v="{wording.css_name(verdict)}"><button type=button data-cell={index} '
+        f'title="{verdict.value}: {wording.MEANINGS[verdict]}">{inside(measured)}</button></td>'
+    )
+
+
+def inside(measured: Measured) -> str:
+    """Sign, number and interval; below them what was published, and the difference."""
+    verdict = measured.verdict
+    sign = f"<i aria-hidden=true>{wording.SIGNS[verdict]}</i><span class=hidden>{verdict.value}: </span>"
+    mean = wording.mean(measured) if measured.values else "not run"
+    spread = wording.interval(measured)
+    lines = f"<b>{sign}{mean}</b>" + (f" <small>{spread}</small>" if spread else "")
+    if measured.cell.published is None:
+        return lines
+    away = wording.difference(measured)
+    return (
+        f"{lines}<small class=paper>paper {wording.published(measured)}{f' · {away}' if away else ''}</small>"
+    )
+
+
+def runs_in_words(measured: Measured) -> str:
+    """How many runs a number is of, and what its interval is over."""
+    count, lacking = len(measured.values), len(measured.missing)
+    if not count:
+        return "none"
+    words = f"{count} seeds" if count > 1 else "1 run"
+    over = {SEEDS: "", ROWS: ", interval over rows"}.get(measured.interval_of, "")
+    return words + over + (f", {lacking} more not run" if lacking else "")
+
+
+def _bars(lines: Sequence[Line], column: int | None) -> list[str]:
+    """The cells that hold a bar for one column; none where too few numbers are known."""
+    if column is None:
+        return []
+    found = [line[column] for line in lines]
+    drawn = bars([Bar.of(entry[1]) if entry else None for entry in found])
+    return [f"<td class=drawn>{bar}</td>" for bar in drawn]
+
+
+def _notes(table: Table, lines: Sequence[Line], collected: Collected) -> str:
+    """Where the paper contradicts itself, what stands in for what, what was not run and how it would be."""
+    parts = []
+    if table.contradictions:
+        items = "".join(f"<li>{wording.prose_line(one)}</li>" for one in table.contradictions)
+        parts.append(f"<div class=notice><b>The paper contradicts itself</b><ul>{items}</ul></div>")
+    stand_ins: dict[str, list[str]] = {}
+    for row, line in zip(table.rows, lines, strict=True):
+        for entry in line:
+            if entry and entry[1].cell.experiment.stand_in:
+                labels = stand_ins.setdefault(entry[1].cell.experiment.stand_in, [])
+                labels += [] if row.label in labels else [row.label]
+    for words, labels in stand_ins.items():
+        whole = len(labels) == len(table.rows)
+        of = "" if whole else f" <span class=soft>({', '.join(map(wording.name, labels))})</span>"
+        parts.append(f"<p class=footnote>≁ {wording.prose_line(words)}{of}</p>")
+    return "".join(parts) + _not_run(table, collected)
+
+
+def _not_run(table: Table, collected: Collected) -> str:
+    items = []
+    for experiment in table.experiments:
+        about = collected.about(experiment)
+        if not about["runs"]:
+            items.append(_lacking(table, experiment, about["command"] or about.get("asPublished", "")))
+    if not items:
+        return ""
+    count = f"{len(items)} experiment{'s' if len(items) > 1 else ''} not run: why, and the command"
+    return f"<details class=notrun><summary>○ {count}</summary><ul>{''.join(items)}</ul></details>"
+
+
+def _lacking(table: Table, experiment: Experiment, typed: str) -> str:
+    labels = [row.label for row in table.rows if any(c and c.experiment == experiment for c in row.cells)]
+    few = (
+        labels if len(labels) <= 3 else ["all rows"] if len(labels) == len(table.rows) else [*labels[:3], "…"]
+    )
+    reason = wording.prose_line(experiment.lacking) if experiment.lacking else "not run yet"
+    return f"<li>{', '.join(map(wording.name, few))}: {reason}<br><code>{wording.escape(typed)}</code></li>"

@@ -1,0 +1,147 @@
+"""How text and numbers get into the page: escaped, in their own direction, with the digits that they bear."""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import regex
+
+from experiments.measured import SEEDS, Measured, Verdict
+from experiments.table import Metric
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
+MOST_DIGITS = 4  # behind the point of a fraction: more are noise
+MINUS, DASH = "\u2212", "\u2013"
+ARABIC = re.compile("[\u0600-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc]")
+# Whole emoji, with what joins their parts; as in drawing.js.
+PICTURED = regex.compile(
+    r"(?:\p{Extended_Pictographic}|\p{Regional_Indicator}|[\u200d\ufe0f\U0001f3fb-\U0001f3ff])+"
+)
+# A sign beside the colour, and a word beside the sign.
+SIGNS = {
+    Verdict.REPRODUCED: "✓",
+    Verdict.BETTER: "▲",
+    Verdict.WORSE: "▼",
+    Verdict.DIFFERENT: "≠",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_COMPARABLE: "≁",
+    Verdict.NOT_RUN: "○",
+    Verdict.NOT_PUBLISHED: "·",
+}
+MEANINGS = {
+    Verdict.REPRODUCED: "the published number lies where one more run of ours would fall",
+    Verdict.BETTER: "our runs lie above the published number, in the good direction",
+    Verdict.WORSE: "our runs fall short of the published number",
+    Verdict.DIFFERENT: "a count that is not the published one",
+    Verdict.INCONCLUSIVE: "the interval is too wide to tell",
+    Verdict.NOT_COMPARABLE: "a stand-in took the place of the paper's encoder or data",
+    Verdict.NOT_RUN: "no run of ours",
+    Verdict.NOT_PUBLISHED: "ours alone: the paper has no such number",
+}
+
+
+def escape(value: object) -> str:
+    """Text for an element or a quoted attribute."""
+    return html.escape(str(value))
+
+
+def name(text: str) -> str:
+    """A label in its own direction; Urdu is said to be Urdu, so that its font is found."""
+    if PICTURED.fullmatch(text):
+        return f"<bdi class=emoji>{escape(coloured(text))}</bdi>"
+    urdu = ' lang="ur" dir="rtl"' if ARABIC.search(text) else ""
+    return f"<bdi{urdu}>{escape(text)}</bdi>"
+
+
+def coloured(text: str) -> str:
+    """A sign such as a heart has a plain form and a coloured one, which U+FE0F asks for."""
+    return text + "\ufe0f" if len(text) == 1 and PICTURED.fullmatch(text) else text
+
+
+def css_name(verdict: Verdict) -> str:
+    """A verdict as a class of the style sheet."""
+    return verdict.value.replace(" ", "-")
+
+
+def prose(text: str) -> str:
+    """Markdown as HTML; HTML in it is shown as text, and no picture is loaded."""
+    return _markdown().render(text)
+
+
+def prose_line(text: str) -> str:
+    """One line of Markdown, without a paragraph around it."""
+    return _markdown().renderInline(text)
+
+
+@functools.cache
+def _markdown() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+
+
+def script_json(value: Any) -> str:
+    """JSON that stands within a script element: nothing in it looks like the end of one, or like a comment.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def digits(metric: Metric) -> int:
+    """Digits behind the point of a measured number: one more than was printed, while that says something."""
+    if is_count(metric):
+        return 0
+    return max(metric.decimals, min(metric.decimals + 1, MOST_DIGITS - round(math.log10(metric.scale))))
+
+
+def is_count(metric: Metric) -> bool:
+    """Whether the metric counts rows and such."""
+    return metric.higher_is_better is None and metric.decimals == 0
+
+
+def number(value: float | None, places: int) -> str:
+    """A number with thousands apart; a dash for none."""
+    return DASH if value is None else f"{value:,.{places}f}".replace("-", MINUS)
+
+
+def published(measured: Measured) -> str:
+    """As it was printed."""
+    return number(measured.cell.published, measured.cell.metric.decimals)
+
+
+def mean(measured: Measured) -> str:
+    """Over the runs; with a digit where a mean of counts has one."""
+    metric, value = measured.cell.metric, measured.mean
+    uneven = value is not None and is_count(metric) and value != round(value)
+    return number(value, 1 if uneven else digits(metric))
+
+
+def difference(measured: Measured) -> str:
+    """Measured less published, with its sign."""
+    found = measured.difference
+    if found is None:
+        return ""
+    text = number(abs(found), digits(measured.cell.metric))
+    if not any(sign in text for sign in "123456789"):
+        return f"±{text}"
+    return f"{'+' if found > 0 else MINUS}{text}"
+
+
+def interval(measured: Measured) -> str:
+    """The 95 % interval of the mean: its reach over seeds, as it is symmetric there; its ends over rows."""
+    if measured.interval is None:
+        return ""
+    places, (low, high) = digits(measured.cell.metric), measured.interval
+    if measured.interval_of == SEEDS:
+        return f"± {number((high - low) / 2, places)}"
+    return f"{number(low, places)} {DASH} {number(high, places)}"

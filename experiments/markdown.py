@@ -1,0 +1,368 @@
+"""A table, a figure and a finding as GitHub Markdown, read from a shelf."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments import numbers, profiles
+from experiments.keeping import ROOT
+from experiments.measured import ROWS, SEEDS, Measured, Shelf, Verdict
+from experiments.table import Cell, Experiment, Figure, Finding, Row, Table
+
+EMOJI_STYLE = "\ufe0f"  # asks for the coloured form of a sign that has a plain one too
+SIGNS = ("\\*", "†", "‡", "§", "¶")  # of stand-ins; Markdown reads a bare asterisk
+FEW_COMMANDS = 3  # that stand open below a table
+WORDS = {
+    Verdict.REPRODUCED: "reproduced",
+    Verdict.BETTER: "better than published",
+    Verdict.WORSE: "worse",
+    Verdict.DIFFERENT: "a different count",
+    Verdict.INCONCLUSIVE: "inconclusive, our runs spread too widely",
+    Verdict.NOT_COMPARABLE: "not comparable, a stand-in",
+}
+INTERVALS = {
+    SEEDS: "over seeds (Student's t)",
+    ROWS: "of one run, over the rows of its split (bootstrap)",
+}
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where a page lies, so that it can point to other files of the checkout.
+
+    Attributes:
+        page: the directory of the page.
+        runs: the directory of the kept runs.
+    """
+
+    page: Path
+    runs: Path
+
+    def to_run(self, name: str) -> str:
+        """The run's name, as a link where page and runs lie in one tree that can move as a whole."""
+        result = self.runs / name / "result.json"
+        return self._link(f"`{name}`", result)
+
+    def to_file(self, text: str, path: Path) -> str:
+        """A text as a link to a file of the checkout, or alone where the page cannot reach that."""
+        return self._link(text, path)
+
+    def _link(self, text: str, path: Path) -> str:
+        if not path.exists() or not self._is_one_tree(path):
+            return text
+        return f"[{text}]({os.path.relpath(path.resolve(), self.page.resolve())})"
+
+    def _is_one_tree(self, path: Path) -> bool:
+        page, target = self.page.resolve(), path.resolve()
+        return target.is_relative_to(page) or (page.is_relative_to(ROOT) and target.is_relative_to(ROOT))
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A table of Markdown; the first `left` columns are aligned to the left, the others to the right."""
+    rule = ["---"] * left + ["---:"] * (len(head) - left)
+    lines = [head, rule, *rows]
+    return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def shown(label: str) -> str:
+    """A label with its emoji in colour: the heart and the sun have a plain form too."""
+    is_sign = len(label) == 1 and 0x2000 < ord(label) < 0x1F000
+    return label + EMOJI_STYLE if is_sign else label
+
+
+def anchor(name: str) -> str:
+    """The place of a table, figure or finding on its page."""
+    return name.replace(".", "-")
+
+
+def heading(name: str, title: str, level: int = 2) -> str:
+    """A heading that can be linked to by the name that a user types."""
+    return f'<a id="{anchor(name)}"></a>\n\n{"#" * level} {title}'
+
+
+def table(wanted: Table, shelf: Shelf, level: int = 2) -> str:
+    """A table with everything that must be known to read it.
+
+    Args:
+        wanted: the table.
+        shelf: the runs.
+        level: of its heading.
+    """
+    found = {cell: shelf.measured(cell) for row in wanted.rows for cell in row.cells if cell}
+    parts = [
+        heading(wanted.name, wanted.title, level),
+        wanted.about,
+        _grid(wanted, shelf, found),
+        _legend(found.values()),
+        " ".join(filter(None, (_same_runs(wanted, shelf), _same_counts(wanted, found)))),
+        *_stand_in_texts(wanted),
+        *_notes(wanted),
+        _contradictions(wanted),
+        _not_run(wanted, shelf),
+        _stale(wanted, shelf),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _grid(wanted: Table, shelf: Shelf, found: dict[Cell, Measured]) -> str:
+    beside = [not _is_one_number(column) for column in _columns(wanted, found)]
+    counted = _runs_of_all(wanted, shelf) is None
+    head = [""]
+    for name, is_beside in zip(wanted.head, beside, strict=True):
+        head += [f"{name}: paper", "measured", "difference"] if is_beside else [name]
+    lines = []
+    for row in wanted.rows:
+        line = [_label(row, wanted)]
+        for cell, is_beside in zip(row.cells, beside, strict=True):
+            line += _fields(found[cell] if cell else None, is_beside)
+        lines.append([*line, *([_run_count(row, shelf)] if counted else [])])
+    return grid([*head, *(["runs"] if counted else [])], lines)
+
+
+def _columns(wanted: Table, found: dict[Cell, Measured]) -> list[list[Measured]]:
+    columns = zip(*(row.cells for row in wanted.rows), strict=True)
+    return [[found[cell] for cell in column if cell] for column in columns]
+
+
+def _is_one_number(column: Sequence[Measured]) -> bool:
+    """Whether a column needs no paper beside it: nothing is printed there, or counts that are the same."""
+    return all(one.cell.published is None for one in column) or _is_same_counts(column)
+
+
+def _is_same_counts(column: Sequence[Measured]) -> bool:
+    counts = [one for one in column if one.cell.metric.higher_is_better is None]
+    return bool(column) and len(counts) == len(column) and all(one.difference == 0 for one in column)
+
+
+def _same_counts(wanted: Table, found: dict[Cell, Measured]) -> str:
+    columns = zip(wanted.head, _columns(wanted, found), strict=True)
+    names = [f"`{name}`" for name, column in columns if _is_same_counts(column)]
+    return f"{', '.join(names)}: measured as published, in every row." if names else ""
+
+
+def _fields(found: Measured | None, is_beside: bool) -> list[str]:
+    """Published, measured, difference with its verdict; or what was measured alone."""
+    if found is None:
+        return [""] * (3 if is_beside else 1)
+    measured = numbers.mean_and_interval(found)
+    if not is_beside:
+        return [measured]
+    published = numbers.published(found.cell.metric, found.cell.published)
+    return [published, measured, f"{numbers.difference(found)} {numbers.verdict_mark(found)}".rstrip()]
+
+
+def _label(row: Row, wanted: Table) -> str:
+    signs = _signs(wanted)
+    own = [] if _common_stand_in(wanted) else [signs[text] for text in dict.fromkeys(_stand_ins(row))]
+    note = [f"<sup>{place}</sup>" for place, noted in _noted(wanted) if noted is row]
+    return " ".join([shown(row.label), *own, *note])
+
+
+def _stand_ins(row: Row) -> list[str]:
+    return [cell.experiment.stand_in for cell in row.cells if cell and cell.experiment.stand_in]
+
+
+def _common_stand_in(wanted: Table) -> str:
+    """The stand-in of every cell, if it is the same."""
+    texts = {cell.experiment.stand_in for row in wanted.rows for cell in row.cells if cell}
+    return texts.pop() if len(texts) == 1 else ""
+
+
+def _signs(wanted: Table) -> dict[str, str]:
+    """Each text of a stand-in with the sign that its rows carry."""
+    texts = dict.fromkeys(text for row in wanted.rows for text in _stand_ins(row))
+    more = (f"({place})" for place in itertools.count(len(SIGNS) + 1))
+    return dict(zip(texts, itertools.chain(SIGNS, more), strict=False))
+
+
+def _stand_in_texts(wanted: Table) -> list[str]:
+    if common := _common_stand_in(wanted):
+        return [f"**Every row is a stand-in.** {sentence(common)}"]
+    return [f"{sign} {sentence(text)}" for text, sign in _signs(wanted).items()]
+
+
+def _noted(wanted: Table) -> list[tuple[int, Row]]:
+    return list(enumerate((row for row in wanted.rows if row.note), start=1))
+
+
+def _notes(wanted: Table) -> list[str]:
+    return [
+        f"<sup>{place}</sup> {shown(row.label)}: {row.note.rstrip('.')}." for place, row in _noted(wanted)
+    ]
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _runs_text(experiments: Iterable[Experiment], shelf: Shelf) -> str:
+    """`3`, `2 of 5`, or `1–3` where a row's cells are of several experiments."""
+    texts = set()
+    for experiment in experiments:
+        have = len(shelf.runs(experiment))
+        want = len(profiles.seeds_of(experiment, shelf.profile, shelf.seeds))
+        texts.add(str(have) if have in (0, want) else f"{have} of {want}")
+    ordered = sorted(texts, key=lambda text: int(text.split()[0]))
+    return ordered[0] if len(ordered) == 1 else f"{ordered[0]}–{ordered[-1]}" if ordered else ""
+
+
+def _run_count(row: Row, shelf: Shelf) -> str:
+    return _runs_text(dict.fromkeys(cell.experiment for cell in row.cells if cell), shelf)
+
+
+def _runs_of_all(wanted: Table, shelf: Shelf) -> str | None:
+    """How many runs every row has; None where the rows differ."""
+    counts = {_run_count(row, shelf) for row in wanted.rows}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _same_runs(wanted: Table, shelf: Shelf) -> str:
+    count = _runs_of_all(wanted, shelf)
+    if not count or count == "0":
+        return ""
+    each = f"{count} run" if count == "1" else f"{count} runs, one a seed"
+    return f"Each row: {each}."
+
+
+def _legend(found: Iterable[Measured]) -> str:
+    """What the brackets and the signs of a table say, as far as it has them."""
+    found = list(found)
+    kinds = [kind for kind in INTERVALS if any(one.interval_of == kind for one in found)]
+    signs = [verdict for verdict in numbers.MARKS if any(one.verdict is verdict for one in found)]
+    lines = []
+    if kinds:
+        lines.append(f"In brackets: the 95 % interval, {' or '.join(INTERVALS[kind] for kind in kinds)}.")
+    if signs:
+        lines.append(
+            "Beside the difference: "
+            + "; ".join(f"{numbers.MARKS[verdict]} {WORDS[verdict]}" for verdict in signs)
+            + "."
+        )
+    return " ".join(lines)
+
+
+def _contradictions(wanted: Table) -> str:
+    if not wanted.contradictions:
+        return ""
+    lines = [f"- {sentence(text)}" for text in wanted.contradictions]
+    return "\n".join(["Where the paper's own numbers do not fit together:", "", *lines])
+
+
+def _not_run(wanted: Table, shelf: Shelf) -> str:
+    """The rows without a run: why, or what to type."""
+    lacking: dict[str, list[str]] = {}
+    typed: dict[str, list[str]] = {}
+    for row in wanted.rows:
+        for experiment in dict.fromkeys(cell.experiment for cell in row.cells if cell):
+            missing = missing_seeds(experiment, shelf)
+            if not profiles.overrides_of(experiment, shelf.profile):
+                lacking.setdefault(reason(experiment), []).append(shown(row.label))
+            elif missing:
+                command = profiles.command(profiles.overrides_of(experiment, shelf.profile), missing)
+                typed.setdefault(command, []).append(shown(row.label))
+    parts = [f"Not run, {_rows_text(rows, wanted)}: {text}" for text, rows in lacking.items()]
+    return "\n\n".join([*parts, *([_commands(typed, wanted)] if typed else [])])
+
+
+def _rows_text(rows: Sequence[str], wanted: Table) -> str:
+    """Names of rows; not all twenty classes where none was measured."""
+    distinct = list(dict.fromkeys(rows))
+    return "all rows" if len(distinct) == len(wanted.rows) > 1 else ", ".join(distinct)
+
+
+def reason(experiment: Experiment) -> str:
+    """Why an experiment was not run here, and what a user would type where it can be."""
+    text = sentence(experiment.lacking)
+    if experiment.published:
+        seeds = profiles.seeds_of(experiment, profiles.FULL)
+        text += f" Elsewhere: `{profiles.command(experiment.published, seeds)}`"
+    return text
+
+
+def missing_seeds(experiment: Experiment, shelf: Shelf) -> list[int]:
+    """The seeds of an experiment that have no run."""
+    have = {run.seed for run in shelf.runs(experiment)}
+    return [seed for seed in profiles.seeds_of(experiment, shelf.profile, shelf.seeds) if seed not in have]
+
+
+def _commands(typed: dict[str, list[str]], wanted: Table) -> str:
+    code = "\n".join(["```sh", *typed, "```"])
+    count = len(typed)
+    made = f"`make reproduce-tables TABLE={wanted.name}`"
+    said = f"Not run yet, or not with every seed; {made} trains what is missing"
+    if count <= FEW_COMMANDS:
+        return f"{said}:\n\n{code}"
+    return f"{said}.\n\n<details><summary>{count} commands</summary>\n\n{code}\n\n</details>"
+
+
+def _stale(wanted: Table, shelf: Shelf) -> str:
+    """Which of its runs are older than a change that alters results."""
+    runs = {run.name: run for experiment in wanted.experiments for run in shelf.runs(experiment)}
+    reasons: dict[str, list[str]] = {}
+    for name, run in runs.items():
+        for text in why_stale(run.result):
+            reasons.setdefault(text, []).append(f"`{name}`")
+    return "\n\n".join(f"**Stale** ({', '.join(names)}): {sentence(text)}" for text, names in reasons.items())
+
+
+def why_stale(result: object) -> list[str]:
+    """What has changed since a run that alters its numbers."""
+    return []
+
+
+def figure(wanted: Figure, path: Path | None, links: Links, level: int = 2) -> str:
+    """A figure with its title and what the paper shows there.
+
+    Args:
+        wanted: the figure.
+        path: the drawn file; None where there is nothing to draw yet.
+        links: from the page.
+        level: of its heading.
+    """
+    parts = [heading(wanted.name, wanted.title, level), wanted.about]
+    if path is None:
+        parts.append(
+            f"Not drawn: no run yet. `make reproduce-tables TABLE={wanted.name}` trains what it shows."
+        )
+    else:
+        parts.append(picture(wanted.title, path, links))
+    return "\n\n".join(part for part in parts if part)
+
+
+def picture(alt: str, path: Path, links: Links) -> str:
+    """An image with the text that stands for it."""
+    return f"![{alt}]({os.path.relpath(path.resolve(), links.page.resolve())})"
+
+
+def finding(wanted: Finding, shelf: Shelf, path: Path | None, links: Links, level: int = 3) -> str:
+    """A claim with its numbers, its figure and its evidence; "" where nothing was measured.
+
+    Args:
+        wanted: the finding.
+        shelf: the runs.
+        path: its figure, if it was drawn.
+        links: from the page.
+        level: of its heading.
+    """
+    text = wanted.text(shelf)
+    if not text:
+        return ""
+    parts = [heading(wanted.name, wanted.title, level), text]
+    if path is not None:
+        parts.append(picture(wanted.title, path, links))
+    evidence = [f"[{name}](#{anchor(name)})" for name in wanted.tables]
+    if wanted.audit:
+        page = ROOT / "results" / "audit" / wanted.audit
+        evidence.append(links.to_file(f"audit of {wanted.audit}", page))
+    if evidence:
+        parts.append(f"Evidence: {', '.join(evidence)}.")
+    return "\n\n".join(parts)

@@ -1,0 +1,95 @@
+"""The HTML report: every table, published beside measured, in one file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from emoji_pred import runs
+from experiments.html_report import provenance, wording
+from experiments.html_report.collected import Collected
+from experiments.html_report.papers import contents, count_verdicts, section
+from experiments.measured import RULE, Shelf
+from experiments.table import Paper
+
+PARTS = Path(__file__).with_name("html_report")
+SCRIPTS = ("drawing.js", "panel.js", "page.js")
+
+
+def write(papers: Sequence[Paper], shelf: Shelf, path: Path) -> None:
+    """Write the page; the file is there only when it is complete.
+
+    Args:
+        papers: what it shows.
+        shelf: their runs.
+        path: of the page. Audits are linked where they lie beside it, in `audit/`.
+    """
+    text = render(papers, shelf, _audits(path.parent))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with runs.replace_file(path) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def render(papers: Sequence[Paper], shelf: Shelf, audits: Path | None = None) -> str:
+    """The page as text.
+
+    Args:
+        papers: what it shows.
+        shelf: their runs.
+        audits: where `<name>/audit.html` lie, as seen from the page; None: not to be linked.
+    """
+    collected = Collected(shelf)
+    written = [(paper, *section(paper, collected, audits)) for paper in papers]
+    script = "\n".join(_part(name) for name in SCRIPTS)
+    filled = {
+        "POLICY": _policy(script),
+        "STYLE": _part("page.css"),
+        "SUMMARY": _summary(collected),
+        "FILTERS": _filters(collected),
+        "RULE": wording.prose(RULE),
+        "CONTENTS": contents([(paper, entries) for paper, _, entries in written]),
+        "BODY": "\n".join(body for _, body, _ in written),
+        "RUNS": provenance.section(collected),
+        "DATA": wording.script_json(collected.plain()),
+        "SCRIPT": script,
+    }
+    # In one pass: what is filled in may hold anything.
+    return re.sub(r"__([A-Z]+)__", lambda found: filled.get(found[1], found[0]), _part("page.html"))
+
+
+def _audits(folder: Path) -> Path | None:
+    return Path("audit") if (folder / "audit").is_dir() else None
+
+
+def _part(name: str) -> str:
+    return (PARTS / name).read_text(encoding="utf-8")
+
+
+def _policy(script: str) -> str:
+    """What the browser lets the page do: run this very script, use its own style, load nothing."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _summary(collected: Collected) -> str:
+    names = {cell["at"] for cell in collected.cells}
+    return (
+        f"{len(collected.cells):,} cells of {len(names)} tables, measured by {len(collected.runs)} runs. "
+        "A click on a cell shows its runs: commands, settings, curves, confusion matrix."
+    )
+
+
+def _filters(collected: Collected) -> str:
+    """A button for each verdict that occurs."""
+    return "".join(
+        f'<button type=button aria-pressed=false data-v="{wording.css_name(verdict)}" '
+        f'title="{wording.MEANINGS[verdict]}"><i aria-hidden=true>{wording.SIGNS[verdict]}</i>'
+        f"{verdict.value} <b>{count}</b></button>"
+        for verdict, count in count_verdicts(collected.measurements).items()
+    )

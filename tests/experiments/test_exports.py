@@ -1,0 +1,155 @@
+"""LaTeX and CSV of a table: every sign survives, every cell stands where it belongs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kept_answers import kept_run
+
+from experiments import measured
+from experiments.exports import COLUMNS, csv_text, escaped, latex
+from experiments.measured import Shelf
+from experiments.profiles import Planned
+from experiments.table import Experiment, Metric, Row, Table, experiment_row, papers
+
+ACCURACY = Metric("accuracy", "accuracy")
+TRUTH = np.arange(90) % 3
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """Runs of `model=ffn` with two seeds (accuracy 0.5 and 0.6), of `model=cnn` with one (0.6)."""
+    names = {"ffn": [("a0", 45), ("a1", 54)], "cnn": [("b0", 54)], "none": []}
+    for seed, (name, right) in enumerate([*names["ffn"], *names["cnn"]]):
+        given = np.where(np.arange(90) < right, TRUTH, (TRUTH + 1) % 3)
+        kept_run(tmp_path, name, TRUTH, given, seed=seed % 2)
+    monkeypatch.setattr(
+        measured,
+        "planned",
+        lambda experiment, *_: [
+            Planned(name, (), {}) for name, _ in names[experiment.measured[0].partition("=")[2]]
+        ],
+    )
+    return Shelf(tmp_path / "kept")
+
+
+def table(*rows: Row, head: tuple[str, ...] = ("accuracy",)) -> Table:
+    return Table("t.1", "A title with 100 %", head, rows)
+
+
+def row(label: str, model: str, published: float | None = None, note: str = "", **more: str) -> Row:
+    experiment = Experiment((f"model={model}",), seeds=2, **more)
+    return experiment_row(label, experiment, (ACCURACY,), (published,), note)
+
+
+def test_every_sign_of_latex_is_escaped() -> None:
+    assert escaped(r"50% a_b & c#d $e {f} ~ ^ \g") == (
+        r"50\% a\_b \& c\#d \$e \{f\} \textasciitilde{} \textasciicircum{} \textbackslash{}g"
+    )
+    assert escaped("[x]\n\n% y\x00") == r"{[}x{]} \% y"  # no empty line, which would end the row
+
+
+def test_emoji_urdu_and_russian_survive() -> None:
+    assert escaped("❤ and 👩‍👩‍👧 and 🇺🇸") == (r"\textemoji{❤} and \textemoji{👩‍👩‍👧} and \textemoji{🇺🇸}")
+    assert escaped("غصہ اور خوشی: anger") == r"\righttoleft{غصہ اور خوشی}: anger"
+    assert escaped("Привет, мир") == "Привет, мир"
+
+
+def plain_braces(text: str) -> str:
+    return re.sub(r"\\[\\{}%&#_$]", "", text)
+
+
+def cells_of(text: str) -> list[list[str]]:
+    """The cells of each line between the first and the last rule."""
+    body = text.split(r"\toprule")[1].split(r"\bottomrule")[0]
+    lines = [line for line in body.splitlines() if line.endswith(r"\\")]
+    return [[part.strip() for part in re.split(r"(?<!\\)&", line.removesuffix(r"\\"))] for line in lines]
+
+
+def test_a_table_in_latex(shelf: Shelf) -> None:
+    text = latex(
+        table(
+            row("FFN_1", "ffn", 0.55),
+            row("CNN ❤", "cnn", 0.99, "a note & more"),
+            row("none", "none", 0.3),
+            row("stand-in", "cnn", 0.6, stand_in="another"),
+        ),
+        shelf,
+    )
+    assert [line[0] for line in cells_of(text)][2:] == ["FFN\\_1", "CNN \\textemoji{❤}", "none", "stand-in"]
+    first, second, third, fourth = cells_of(text)[2:]
+    # Mean 0.55; Student's interval of two values is 12.7 half ranges of 0.05 wide, cut at 0 and 1.
+    assert first[1:] == ["0.55", r"0.550\,{\scriptsize[0.000, 1.000]}\,$=$"]
+    assert second[1] == "0.99" and second[2].startswith("0.600") and second[2].endswith(r"\downarrow$")
+    assert third[1:] == ["0.30", "--"]
+    assert fourth[2].endswith(r"$\ast$")
+    for words in (
+        r"A title with 100 \%",
+        r"a note \& more",
+        "-- not run",
+        "worse than published",
+        "bootstrap",
+    ):
+        assert words in text
+    assert "better than published" not in text
+    assert r"\newfontfamily\emojifont" in text and "urdufont" not in text
+    assert plain_braces(text).count("{") == plain_braces(text).count("}")
+
+
+def test_a_table_without_published_numbers_has_one_column_each(shelf: Shelf) -> None:
+    text = latex(table(row("FFN", "ffn")), shelf)
+    assert r"\begin{tabular}{lr}" in text
+    assert len(cells_of(text)[1]) == 2
+    assert "LuaLaTeX" not in text
+
+
+def test_every_table_is_whole_in_latex_and_csv(tmp_path: Path) -> None:
+    """Without any run: nothing is lost, no line is broken."""
+    empty = Shelf(tmp_path)
+    for paper in papers():
+        for own in paper.tables:
+            text = latex(own, empty)
+            body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+            depth = 0
+            for sign in re.findall(r"[{}]", plain_braces(body)):
+                depth += 1 if sign == "{" else -1
+                assert depth >= 0
+            assert depth == 0
+            (columns,) = re.findall(r"\\begin\{tabular\}\{(l[r]+)\}", body)
+            lines = cells_of(text)
+            rows = lines[-len(own.rows) :]
+            assert {len(line) for line in rows} == {len(columns)}, own.name
+            text_alone = re.sub(r"\$(=|\?|-|\\[a-z]+)\$", "", body)
+            assert re.search(r"(?<!\\)[#$%_^~]", text_alone) is None, own.name
+            found = list(csv.DictReader(io.StringIO(csv_text(own, empty))))
+            cells = [cell for line in own.rows for cell in line.cells if cell]
+            assert len(found) == len(cells)
+            assert {line["verdict"] for line in found} == {"not run"}
+            assert [line["published"] for line in found] == [
+                "" if cell.published is None else f"{cell.published:.10g}" for cell in cells
+            ]
+
+
+def test_csv_has_a_line_for_each_cell(shelf: Shelf) -> None:
+    text = csv_text(table(row("FFN, first", "ffn", 0.6), row("none", "none", 0.3)), shelf)
+    first, second = csv.DictReader(io.StringIO(text))
+    assert tuple(first) == COLUMNS
+    assert first == {
+        **{"table": "t.1", "row": "FFN, first", "column": "accuracy", "split": "test", "published": "0.6"},
+        **{"mean": "0.55", "low": "0", "high": "1", "interval_of": "seeds", "seeds": "0 1"},
+        **{"difference": "-0.05", "verdict": "inconclusive", "runs": "a0 a1", "stand_in": "", "stale": ""},
+    }
+    assert (second["mean"], second["verdict"], second["runs"]) == ("", "not run", "")
+
+
+def test_csv_computes_nothing_in_a_spreadsheet(shelf: Shelf) -> None:
+    for label in ("=HYPERLINK(1)", "+1", "-1", "@a", "\t=1", " =1", "\x00=1"):
+        (line,) = csv.DictReader(io.StringIO(csv_text(table(row(label, "none")), shelf)))
+        assert line["row"].startswith("'"), label
+    (line,) = csv.DictReader(io.StringIO(csv_text(table(row("a=b", "ffn", 0.7)), shelf)))
+    assert (line["row"], line["difference"]) == ("a=b", "-0.15")  # a negative number stays one

@@ -1,0 +1,90 @@
+"""What an experiment is run as, in each profile."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+import pytest
+
+from emoji_pred import runs
+from emoji_pred.errors import UserError
+from experiments.profiles import CPU, FULL, SMOKE, command, composed, overrides_of, planned, seeds_of
+from experiments.table import Experiment, papers
+
+OWN = Experiment(("data=tweeteval", "data.clean=leak_free", "model=ffn", "loss=focal"), seeds=5)
+STAND_IN = Experiment(
+    ("data=tweeteval", "model=bert", "encoder=minilm"),
+    ("data=tweeteval", "model=bert", "encoder=bertweet"),
+    stand_in="another encoder",
+)
+LACKING = Experiment((), ("data=telegram_rus", "model=ffn", "data.classes=62"), lacking="no data")
+LINEAR = Experiment(("data=tweeteval", "model=tfidf_nb"), random=False, seeds=5)
+EVERY = [experiment for paper in papers() for table in paper.tables for experiment in table.experiments]
+
+
+def test_the_overrides_of_each_profile() -> None:
+    assert overrides_of(OWN, CPU) == overrides_of(OWN, FULL) == OWN.measured
+    assert overrides_of(STAND_IN, CPU) == STAND_IN.measured
+    assert overrides_of(STAND_IN, FULL) == STAND_IN.published
+    assert overrides_of(LACKING, CPU) == ()
+    assert overrides_of(LACKING, FULL) == LACKING.published
+
+
+def test_smoke_is_the_experiment_on_bundled_data() -> None:
+    typed = overrides_of(OWN, SMOKE)
+    assert typed[:4] == ("data=sample", "data.clean=leak_free", "model=ffn", "loss=focal")
+    assert "encoder=tiny" in overrides_of(STAND_IN, SMOKE)
+    russian = overrides_of(LACKING, SMOKE)
+    assert "data.language=ru" in russian and "data.classes=62" not in russian
+
+
+def test_smoke_says_which_data_have_no_stand_in() -> None:
+    with pytest.raises(UserError, match="data=other"):
+        overrides_of(Experiment(("data=other", "model=ffn")), SMOKE)
+
+
+def test_the_seeds() -> None:
+    assert seeds_of(OWN, CPU) == (0, 1, 2, 3, 4)
+    assert seeds_of(OWN, CPU, 2) == (0, 1)
+    assert seeds_of(OWN, SMOKE, 2) == seeds_of(LINEAR, CPU, 9) == (0,)
+
+
+def test_a_planned_run_has_the_name_that_train_py_gives() -> None:
+    found = planned(OWN, CPU, 2)
+    assert [run.overrides[-1] for run in found] == ["seed=0", "seed=1"]
+    for run in found:
+        config = composed(run.overrides)
+        assert config["data"]["clean"] == "leak_free"
+        assert run.name == runs.run_hash(runs.identity(config, {}))
+    assert found[0].name != found[1].name
+    assert planned(LACKING) == []
+
+
+def test_a_command_can_be_typed() -> None:
+    assert command(OWN.measured, (0,)) == (
+        "python train.py data=tweeteval data.clean=leak_free model=ffn loss=focal seed=0"
+    )
+    swept = command(("model.network.hidden_dims=[8, 8]", "name=it's"), (0, 1, 2))
+    assert shlex.split(swept) == [
+        *("python", "train.py", "-m", "model.network.hidden_dims=[8, 8]", "name=it's", "seed=0,1,2"),
+    ]
+
+
+def test_every_experiment_composes_in_the_smoke_profile() -> None:
+    """Hydra would refuse a setting that the bundled data do not have."""
+    for experiment in EVERY:
+        for run in planned(experiment, SMOKE):
+            assert run.config["data"]["name"] == "sample", run.overrides
+            assert run.config["trainer"]["max_steps"] == 3
+
+
+def test_planning_loads_no_torch() -> None:
+    import subprocess
+
+    code = (
+        "import sys, experiments.measured as measured, experiments.table as table;"
+        "table.papers(); measured.Shelf(); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
