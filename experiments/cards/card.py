@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoji_pred.run_tables import last_split
+from experiments import numbers
 from experiments.cards import content
 from experiments.cards.best import Trained, identity
 from experiments.cards.facts import Facts, facts_of
 from experiments.cards.readings import readings
 from experiments.keeping import KeptRun
+from experiments.markdown import grid
 from experiments.measured import of_runs
 from experiments.table import Metric
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).with_name("card.md")
 KINDS = {"accuracy": "accuracy", "exact_match": "accuracy"}  # metric types of the Hub; the rest are F1 or own
+NO_HEAD = ("", "")
+NO_FILES = ("none: the suite makes the texts, or their names were not kept", "", "")
 KEPT_AWAY = "The project keeps results and answers alone: train the model by the command below, which takes"
 
 
@@ -40,8 +44,8 @@ def model_card(trained: Trained, others: Sequence[Trained], why: str = "", weigh
     values["why_this"] = (
         why or "This run was named by the user; it was not compared with others for this card."
     )
-    minutes = run.result["wall_seconds"] / 60
-    values["weights"] = weights_at or f"{KEPT_AWAY} {minutes:.1f} minutes on {_machine(run)}."
+    took = numbers.minutes(run.result["wall_seconds"])
+    values["weights"] = weights_at or f"{KEPT_AWAY} {took} on {_machine(run)}."
     text = TEMPLATE.read_text(encoding="utf-8")
     card = ModelCard.from_template(head(trained, facts), template_str=text, **values)
     return str(card).rstrip() + "\n"
@@ -105,30 +109,30 @@ def _values(trained: Trained, facts: Facts, others: Sequence[Trained]) -> dict[s
     audit_command, audit = content.audit_of(run)
     beside = readings(trained, facts, others)
     count = len(trained.runs)
+    seeds_head = f"mean of {count} seeds" if count > 1 else "other seeds"
     return {
         "title": f"{facts.title}: `{identity(run)['model']['name']}`, run `{run.name}`",
         "summary": _summary(run, facts),
-        "what": content.what_it_is(run),
+        "what": grid(NO_HEAD, content.what_it_is(run), left=2),
         "uses": facts.uses,
         "run": run.name,
-        "how": content.how_trained(run),
+        "how": grid(NO_HEAD, content.how_trained(run), left=2),
         "command": command,
         "command_note": note,
         "settings": content.settings_text(run),
         "citation": f"{corpus.get('citation') or facts.title}.",
         "variant": corpus.get("variant", ""),
         "licence": facts.licence,
-        "parts": [(part, f"{rows:,}") for part, rows in result["provenance"]["rows"].items()],
-        "files": content.data_files(run),
-        "no_files": "the texts are made by the suite, or their names were not kept",
+        "parts": grid(
+            ("part", "rows"), [(part, f"{rows:,}") for part, rows in result["provenance"]["rows"].items()]
+        ),
+        "files": grid(("file", "commit", "git blob id"), content.data_files(run) or [NO_FILES], left=3),
         "split": split,
-        "seeds_head": f"mean of {count} seeds" if count > 1 else "other seeds",
-        "metrics": content.metric_rows(run, trained),
+        "metrics": grid(("metric", "this run", seeds_head), content.metric_rows(run, trained)),
         "split_note": _split_note(run, trained),
-        "readings": beside.rows if beside else (),
+        "readings": grid(beside.head, beside.rows, left=2) if beside else "",
         "readings_note": beside.note if beside else "",
-        "readings_head": beside.head if beside else (),
-        "classes": content.class_rows(run),
+        "classes": grid(("label", "rows", "given", "precision", "recall", "F1"), content.class_rows(run)),
         "classes_note": content.classes_note(run),
         "calibration": content.calibration(run),
         "limits": [*facts.limits, *_language_limit(run, facts), *content.found_limits(run, trained)],
@@ -139,7 +143,7 @@ def _values(trained: Trained, facts: Facts, others: Sequence[Trained]) -> dict[s
 
 def _summary(run: KeptRun, facts: Facts) -> str:
     split = last_split(run.result)
-    found = of_runs(Metric("macro F1", "macro_f1", split, decimals=3), [run])
+    found = of_runs(Metric("macro F1", "macro_f1", split, decimals=content.DECIMALS), [run])
     clean = identity(run)["data"].get("clean")
     texts = {"leak_free": "leak-free texts", "as_distributed": "texts as distributed"}.get(clean, "its texts")
     return (

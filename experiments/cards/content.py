@@ -12,13 +12,16 @@ from emoji_pred import runs
 from emoji_pred.cli import CONF
 from emoji_pred.errors import UserError
 from emoji_pred.run_tables import last_split
+from experiments import numbers
 from experiments.cards.best import Trained, identity
 from experiments.keeping import ROOT, KeptRun
+from experiments.markdown import shown, why_stale
 from experiments.measured import Measured, of_runs
 from experiments.profiles import composed
 from experiments.table import Metric, Select
 
 NOT_MEASURED = "not measured"
+DECIMALS = 2  # of the papers; what was measured is shown with one more
 NOT_RANDOM = "the same: nothing is random"
 SHOWN_CLASSES = 20  # the most frequent ones, where there are more
 ONE_LABEL = {
@@ -48,15 +51,12 @@ def number(value: float | None) -> str:
 
 def with_interval(found: Measured) -> str:
     """The mean with its 95 % interval, `0.239 [0.235, 0.243]`; "not measured" where there is no number."""
-    if found.mean is None or found.interval is None:
-        return number(found.mean)
-    low, high = found.interval
-    return f"{found.mean:.3f} [{low:.3f}, {high:.3f}]"
+    return NOT_MEASURED if found.mean is None else numbers.mean_and_interval(found)
 
 
-def cell(text: object) -> str:
-    """A text in a cell of a Markdown table, whatever a user's label holds."""
-    return " ".join(str(text).replace("|", "\\|").split())
+def label(name: str) -> str:
+    """A label in one line, its emoji in colour."""
+    return " ".join(shown(name).split())
 
 
 def metrics_of(result: Mapping[str, Any], select: Select | None = None) -> list[Metric]:
@@ -64,7 +64,7 @@ def metrics_of(result: Mapping[str, Any], select: Select | None = None) -> list[
     paths = ONE_LABEL if result["task"] == "multiclass" else MANY_LABELS
     split = last_split(result)
     return [
-        Metric(name, path, split, decimals=3, higher_is_better=path != "hamming_loss", select=select)
+        Metric(name, path, split, decimals=DECIMALS, higher_is_better=path != "hamming_loss", select=select)
         for name, path in paths.items()
         if not path.startswith("top_") or int(path.removeprefix("top_")) < len(result["label_names"])
     ]
@@ -90,7 +90,7 @@ def class_rows(run: KeptRun) -> list[list[str]]:
     shown = sorted(entries, key=lambda entry: -entry["support"])[:SHOWN_CLASSES]
     return [
         [
-            cell(entry["label"]),
+            label(entry["label"]),
             f"{entry['support']:,}",
             f"{entry['predicted']:,}",
             *(number(entry[name]) for name in ("precision", "recall", "f1")),
@@ -108,7 +108,7 @@ def classes_note(run: KeptRun) -> str:
 def zeroed(run: KeptRun) -> str:
     """Which labels have rows and are given to none."""
     entries = run.result[last_split(run.result)]["per_class"]
-    never = [cell(entry["label"]) for entry in entries if entry["support"] and not entry["predicted"]]
+    never = [label(entry["label"]) for entry in entries if entry["support"] and not entry["predicted"]]
     if not never:
         return "none; every class that has rows is given to some."
     return f"{len(never)} of {len(entries)} classes have rows and are given to none ({' '.join(never)})."
@@ -125,18 +125,16 @@ def what_it_is(run: KeptRun) -> list[tuple[str, str]]:
         if name in result["files"]
     ]
     rows = [
-        ("model", cell(f"`{parts['model']['name']}`. {comment_of('model', parts['model']['name'])}")),
+        ("model", f"`{parts['model']['name']}`. {comment_of('model', parts['model']['name'])}"),
         ("parameters", f"{parameters['total']:,}, of these trained: {parameters['trainable']:,}"),
         ("task", f"{result['task']}, {len(result['label_names'])} labels"),
         ("file", "; ".join(files) or NOT_MEASURED),
     ]
     if encoder:
         place = f"`{encoder['repository']}` at `{encoder['revision']}`" if encoder["repository"] else ""
-        rows.insert(1, ("encoder", cell(f"`{encoder['name']}` {place}")))
+        rows.insert(1, ("encoder", f"`{encoder['name']}` {place}"))
     if vectors:
-        rows.insert(
-            1, ("word vectors", cell(f"`{vectors['name']}`. {comment_of('vectors', vectors['name'])}"))
-        )
+        rows.insert(1, ("word vectors", f"`{vectors['name']}`. {comment_of('vectors', vectors['name'])}"))
     return rows
 
 
@@ -166,7 +164,7 @@ def how_trained(run: KeptRun) -> list[tuple[str, str]]:
         ("date", str(known["date"])),
         ("packages", f"Python {known['python']}, {packages}"),
         ("machine", ", ".join(f"{key} {value}" for key, value in machine.items())),
-        ("time", f"{result['wall_seconds']:.0f} s, peak memory {result['peak_memory_mb']} MB"),
+        ("time", f"{numbers.minutes(result['wall_seconds'])}, peak memory {result['peak_memory_mb']} MB"),
     ]
     if result["curves"]:
         epochs = f"{len(result['curves'])}, of these kept: epoch {result['best_epoch']}, best on validation"
@@ -200,13 +198,13 @@ def data_files(run: KeptRun) -> list[tuple[str, str, str]]:
     corpus = run.result["provenance"]["corpus"]
     sources = [corpus, *corpus.get("sources", {}).values()]
     rows = [
-        (f"{source['repository']} `{path}`", source["commit"], blob)
+        (f"{source['repository']} `{path}`", f"`{source['commit']}`", f"`{blob}`")
         for source in sources
         if source.get("repository")
         for path, blob in source["files"].items()
     ]
     own = identity(run)["files"].items()
-    return [*rows, *((f"own file: {cell(part)}", "", _short(blob)) for part, blob in own)]
+    return [*rows, *((f"own file: {part}", "", f"`{_short(blob)}`") for part, blob in own)]
 
 
 def _short(value: object) -> str:
@@ -250,6 +248,7 @@ def found_limits(run: KeptRun, trained: Trained) -> list[str]:
         lines.append(f"Stand-in encoder `{encoder['name']}`: {STAND_INS[encoder['name']]}.")
     if len(trained.runs) == 1 and not runs.is_linear(result["config"]):
         lines.append("One run: how much another seed would change is not measured.")
+    lines += [f"**Stale**: {text}." for text in why_stale(result)]
     lines += [f"Warned while it was made: {text}." for text in result["provenance"]["warnings"]]
     return lines
 
@@ -267,7 +266,7 @@ def _against_yardsticks(part: Mapping[str, Any], split: str) -> str:
     if top is None or not rows:
         return f"Yardstick: {NOT_MEASURED}."
     return (
-        f"Yardstick: always the largest class of training ({cell(top['label'])}) is right on "
+        f"Yardstick: always the largest class of training ({label(top['label'])}) is right on "
         f"{number(top['support'] / rows)} of the {split} rows, this model on {number(part['accuracy'])}."
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from emoji_pred.run_tables import last_split
 from experiments.cards.best import Trained, identity, sibling
-from experiments.cards.content import NOT_MEASURED, with_interval
+from experiments.cards.content import DECIMALS, NOT_MEASURED, with_interval
 from experiments.cards.facts import Facts
 from experiments.keeping import KeptRun
 from experiments.measured import of_runs
@@ -25,7 +25,7 @@ class Readings:
 
     note: str
     head: tuple[str, ...]
-    rows: tuple[tuple[str, str, tuple[str, ...]], ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 def readings(of: Trained, facts: Facts, trained: Sequence[Trained]) -> Readings | None:
@@ -40,10 +40,11 @@ def readings(of: Trained, facts: Facts, trained: Sequence[Trained]) -> Readings 
         run = found.best if found else None
         for part, select in _parts(of.best):
             hidden = ("macro_f1",) if select is tweeteval.with_residue else ()
-            rows.append((other.label + part, _name(run, of.best), _values(run, names, select, hidden)))
+            rows.append((other.label + part, _name(run, of.best), *_values(run, names, select, hidden)))
     if not rows:
         return None
-    return Readings(_note(of.best), tuple(name for name, _ in names), tuple(rows))
+    head = ("trained and read", "run", *(name for name, _ in names))
+    return Readings(_note(of.best), head, tuple(rows))
 
 
 def _parts(run: KeptRun) -> list[tuple[str, Select | None]]:
@@ -72,7 +73,7 @@ def _values(
     return tuple(
         NO_MEANING
         if path in hidden
-        else with_interval(of_runs(Metric(name, path, split, decimals=3, select=select), [run]))
+        else with_interval(of_runs(Metric(name, path, split, decimals=DECIMALS, select=select), [run]))
         for name, path in names
     )
 
