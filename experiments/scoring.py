@@ -22,6 +22,7 @@ from experiments.keeping import Answers
 Floats = NDArray[np.float64]
 OF_CLASSES = ("precision", "recall", "f1")
 AVERAGES = ("macro", "weighted", "micro")
+COUNTS = ("zeroed_classes", "never_predicted")
 EXAMPLE, SMOOTHED = "example_", "paper_smoothed_"
 _FRACTION = re.compile(
     r"(.*_)?(precision|recall|f1|accuracy)|top_\d+|exact_match|hamming_loss|ece|"
@@ -59,12 +60,8 @@ def class_counts(answers: Answers, classes: int, weights: NDArray[np.floating] |
     if answers.truth.ndim > 1:
         truth, given = answers.truth.astype(bool), answers.given.astype(bool)
         return Counts(*(weighed @ part.astype(np.float64) for part in (truth & given, given, truth)))
-    everywhere = np.ones(len(answers.truth), dtype=bool)
-    return Counts(
-        _sums_by_class(answers.truth, answers.truth == answers.given, weighed, classes),
-        _sums_by_class(answers.given, everywhere, weighed, classes),
-        _sums_by_class(answers.truth, everywhere, weighed, classes),
-    )
+    confusion = _confusion(answers, weighed, classes)  # (R, C, C), a row is the true class
+    return Counts(confusion.diagonal(axis1=1, axis2=2), confusion.sum(axis=1), confusion.sum(axis=2))
 
 
 def score(
@@ -89,8 +86,10 @@ def score(
         (R,) fractions, or counts of a metric that is one.
 
     Raises:
-        NoSuchMetric: the answers do not hold what it needs.
+        NoSuchMetric: the answers do not hold what it needs, or resamples say nothing of it.
     """
+    if path in COUNTS and weights is not None:
+        raise NoSuchMetric(f"{path}: a resample leaves rare classes out, so it says nothing of this count")
     name = path.removeprefix("top_class_")
     if name != path:
         path = f"per_class/{top_class}/{name}"
@@ -118,16 +117,15 @@ def _of_one_label(answers: Answers, path: str, weights: NDArray[np.floating]) ->
     return None
 
 
-def _sums_by_class(
-    classes: NDArray[np.int64], among: NDArray[np.bool_], weights: NDArray[np.floating], count: int
-) -> Floats:
-    """(R, C) sums of the weights of the rows of each class, among some rows."""
+def _confusion(answers: Answers, weights: NDArray[np.floating], classes: int) -> Floats:
+    """(R, C, C) sums of the weights of the rows of each true and each given class, by one product."""
     from scipy.sparse import csr_array
 
-    (rows,) = np.nonzero(among)
-    ones = np.ones(len(rows), dtype=weights.dtype)  # of float32 weights, whole numbers stay exact
-    of_class = csr_array((ones, (classes[rows], rows)), shape=(count, len(classes)))
-    return np.asarray(of_class @ weights.T, dtype=np.float64).T
+    rows = len(answers.truth)
+    ones = np.ones(rows, dtype=weights.dtype)  # of float32 weights, whole numbers stay exact
+    pair = answers.truth * classes + answers.given
+    of_pair = csr_array((ones, (pair, np.arange(rows))), shape=(classes**2, rows))
+    return np.asarray(of_pair @ weights.T, dtype=np.float64).T.reshape(-1, classes, classes)
 
 
 def _of_many_labels(answers: Answers, path: str, weights: NDArray[np.floating]) -> Floats | None:
@@ -184,7 +182,7 @@ def _ranking_precision(answers: Answers) -> Floats:
 def _of_counts(path: str, labels: Sequence[str], counts: Counts) -> Floats:
     """Precision, recall and F1 of a class, or averaged."""
     hits, given, wanted = counts.hits, counts.given, counts.wanted
-    if path in ("zeroed_classes", "never_predicted"):
+    if path in COUNTS:
         unseen = given == 0 if path == "never_predicted" else (wanted > 0) & (given == 0)
         return unseen.sum(axis=1).astype(np.float64)
     if path.startswith("per_class/"):

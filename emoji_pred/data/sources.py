@@ -9,15 +9,18 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from emoji_pred.errors import UserError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 PUBLIC_ADDRESS = "https://raw.githubusercontent.com"
 TIMEOUT_SECONDS = 30.0
@@ -152,7 +155,8 @@ def _mend(file: PinnedFile, state: str, data_dir: Path, base_address: str, progr
     path = file.local_path(data_dir)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_TIMEOUT_SECONDS):
+        lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_TIMEOUT_SECONDS)
+        with lock, _removed_at_last(lock):
             # Another process may have fetched it while this one waited for the lock.
             if _state(file, data_dir) is not None:
                 _download(file, path, base_address, progress)
@@ -160,6 +164,26 @@ def _mend(file: PinnedFile, state: str, data_dir: Path, base_address: str, progr
         raise _cannot_fetch(file, state, path, "another process holds its lock") from None
     except (OSError, http.client.HTTPException, NotImplementedError) as error:
         raise _cannot_fetch(file, state, path, _reason(error)) from None
+
+
+@contextmanager
+def _removed_at_last(lock: BaseFileLock) -> Iterator[None]:
+    """Remove the file of a lock as the last thing that is done under it.
+
+    Whoever waits has that file open, or opens a new one: filelock takes no lock on a file that has lost its
+    name (`st_nlink` 0) and tries again, so two processes never hold what they take for the same lock. Were
+    that to fail, as on NFS, which renames an open file instead, one of two downloads would end with an error;
+    what is kept was verified in any case. Where the file system knows no locks, filelock takes another kind,
+    whose file is its own to remove.
+    """
+    from filelock import UnixFileLock
+
+    try:
+        yield
+    finally:
+        if isinstance(lock, UnixFileLock):
+            with suppress(OSError):  # it holds as well with the file left behind
+                os.unlink(lock.lock_file)
 
 
 def _download(file: PinnedFile, path: Path, base_address: str, progress: Any) -> None:

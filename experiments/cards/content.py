@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from emoji_pred import runs
+from emoji_pred import changes, runs
 from emoji_pred.cli import CONF
 from emoji_pred.errors import UserError
 from emoji_pred.run_tables import last_split
 from experiments import numbers
 from experiments.cards.best import Trained, identity
 from experiments.keeping import ROOT, KeptRun
-from experiments.markdown import shown, why_stale
+from experiments.markdown import shown
 from experiments.measured import Measured, of_runs
 from experiments.profiles import composed
 from experiments.table import Metric, Select
@@ -248,7 +248,8 @@ def found_limits(run: KeptRun, trained: Trained) -> list[str]:
         lines.append(f"Stand-in encoder `{encoder['name']}`: {STAND_INS[encoder['name']]}.")
     if len(trained.runs) == 1 and not runs.is_linear(result["config"]):
         lines.append("One run: how much another seed would change is not measured.")
-    lines += [f"**Stale**: {text}." for text in why_stale(result)]
+    changed = changes.missing(identity(run), result["config"])
+    lines += [f"**Stale**: since this run the code has changed: {change.what}." for change in changed]
     lines += [f"Warned while it was made: {text}." for text in result["provenance"]["warnings"]]
     return lines
 

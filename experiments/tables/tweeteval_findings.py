@@ -18,10 +18,10 @@ LINEAR = "n-gram SVM, balanced"
 LEAK = """As distributed, the CNN has a macro F1 of {0} and an F1 of {2} on red hearts. Trained and tested
 without invisible characters it has {1}, and {3} on red hearts: what it knew of them was a character that
 the removed emoji left behind. It is not that the data got harder: on the test rows *without* U+FE0F the
-model that was trained with it has {4}, the other {5}. Of the rows *with* it the first answers {6}
-rightly, the second {7}. The linear model of n-grams sees it too ({8}, leak-free {9}). A model on MiniLM,
-whose tokenizer drops U+FE0F, stays as it is: {10}, {11}. Published scores on these data compare only with
-scores as distributed."""
+model that was trained with it has {4}, the other {5}. Of the rows *with* it the first answers a share of
+{6} rightly, the second {7}. The linear model of n-grams sees it too ({8}, leak-free {9}); a model on
+MiniLM, whose tokenizer drops U+FE0F, does not ({10} and {11}). Published scores on these data compare
+only with scores as distributed."""
 BEATEN = """A support vector machine on character and word n-grams, fitted on one processor in {minutes}
 minutes, has a macro F1 of {0} as distributed, and {1} leak-free. The CNN, the best of the paper's three
 models that are trained from scratch, is published with {published} and has {2} here, {3} leak-free. The

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def get(data_dir: Path, address: str) -> Path:
 
 
 def left_overs(data_dir: Path) -> list[Path]:
-    return [path for path in data_dir.rglob("*") if path.suffix == ".part"]
+    return [path for path in data_dir.rglob("*") if path.suffix in (".part", ".lock")]
 
 
 def test_git_blob_id_of_bytes_and_files_is_what_git_prints(tmp_path: Path) -> None:
@@ -104,6 +105,7 @@ def test_offline_the_error_says_what_to_put_where_and_the_users_file_stays(tmp_p
     path.unlink()
     with pytest.raises(UserError, match="is missing"):
         get(tmp_path, NO_SERVER)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("served", [b"<html>error</html>", b"hell", None])
@@ -168,6 +170,54 @@ def test_parallel_processes_download_once(tmp_path: Path, server: Server) -> Non
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, text=True) for _ in range(3)]
     assert [process.communicate(timeout=60)[0].strip() for process in running] == ["hello"] * 3
     assert len(server.requests) == 1
+    assert not left_overs(tmp_path)
+
+
+def test_a_lock_whose_file_is_removed_still_keeps_processes_apart(tmp_path: Path) -> None:
+    # Whoever holds the lock makes a file that must not be there, and removes it.
+    program = (
+        "import os, sys; from filelock import FileLock\n"
+        "from emoji_pred.data.sources import _removed_at_last\n"
+        "inside = sys.argv[1] + '.inside'\n"
+        "for _ in range(200):\n"
+        "    lock = FileLock(sys.argv[1], poll_interval=0.0002)\n"
+        "    with lock, _removed_at_last(lock):\n"
+        "        os.close(os.open(inside, os.O_CREAT | os.O_EXCL)); os.unlink(inside)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a.lock")]
+    root = str(Path(sources.__file__).parents[2])
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, cwd=root, text=True) for _ in range(4)]
+    assert [process.communicate(timeout=60)[1] for process in running] == [""] * 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_waits_while_the_lock_goes_downloads_after_the_other_failed(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = PINNED.local_path(tmp_path / "cache")
+    program = (
+        "import sys; from pathlib import Path; from emoji_pred.data.sources import *\n"
+        f"file = PinnedFile('owner/repo', {COMMIT!r}, 'folder/a file.txt', {BLOB_ID!r})\n"
+        "print('waits', flush=True)\n"
+        f"print(fetch([file], Path({str(tmp_path / 'cache')!r}), False, {server.address!r})[0].read_text())"
+    )
+    waiting: list[subprocess.Popen[str]] = []
+
+    def fails(*_: object) -> None:  # while this process holds the lock, another one comes
+        root = str(Path(sources.__file__).parents[2])
+        waiting.append(
+            subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=root, text=True)
+        )
+        assert waiting[0].stdout is not None and waiting[0].stdout.readline() == "waits\n"
+        time.sleep(0.3)
+        assert waiting[0].poll() is None and not path.exists()
+        raise OSError("the network is down")
+
+    monkeypatch.setattr(sources, "_download", fails)
+    with pytest.raises(UserError, match="the network is down"):
+        get(tmp_path / "cache", server.address)
+    assert waiting[0].communicate(timeout=60)[0].strip() == "hello"
+    assert not left_overs(tmp_path)
 
 
 @pytest.mark.parametrize(
