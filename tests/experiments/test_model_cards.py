@@ -293,3 +293,13 @@ def test_every_dataset_with_a_card_is_kept_and_its_card_is_there() -> None:
         fitting = on_dataset(name, trained)
         card = (model_cards.CARDS / f"{name}.md").read_text(encoding="utf-8")
         assert f"run `{model_cards.to_ship(name, fitting).best.name}`" in card
+
+
+@pytest.mark.slow
+def test_the_cards_of_the_project_are_what_the_command_writes(tmp_path: Path) -> None:
+    model_cards.main(["--out", str(tmp_path)])
+    for name in model_cards.DATASETS:
+        written = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
+        assert written == (model_cards.CARDS / f"{name}.md").read_text(encoding="utf-8"), (
+            f"python -m experiments.model_cards: {name} has changed"
+        )
