@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from emoji_pred.errors import FAILED, mistakes_told
+from emoji_pred.errors import FAILED, UserError, mistakes_told
 from experiments.checked_pages import page_differences
 from experiments.checked_runs import run_differences
 from experiments.checked_training import retrain
@@ -66,9 +66,10 @@ def verify(results: Path = RESULTS, *, pages: bool = True, again: str | None = N
     Raises:
         UserError: what was asked for cannot be checked here.
     """
+    if not results.is_dir():
+        raise UserError(f"{results} is not there; --results names the directory of the kept runs")
     lines, computed = run_differences(results)
-    names = sum(path.is_dir() for path in results.iterdir())
-    print(f"{names} runs: {computed} numbers computed from the answers again", flush=True)
+    print(f"{_counted(results)} runs: {computed} numbers computed from the answers again", flush=True)
     if pages:
         wrong, written = page_differences()
         lines += wrong
@@ -78,6 +79,10 @@ def verify(results: Path = RESULTS, *, pages: bool = True, again: str | None = N
         lines += wrong
         print(f"run {run.name} ({' '.join(run.result['overrides'])}) trained again", flush=True)
     return lines
+
+
+def _counted(results: Path) -> int:
+    return sum(path.is_dir() for path in results.iterdir())
 
 
 if __name__ == "__main__":
