@@ -169,6 +169,11 @@ class Shelf:
         return None
 
 
+def of_runs(metric: Metric, kept_runs: Sequence[KeptRun]) -> Measured:
+    """What some runs of one experiment say of a metric, whether or not a table asks for them."""
+    return _measured(Cell(Experiment(("runs that were named",)), metric), kept_runs, ())
+
+
 def _measured(cell: Cell, found: Sequence[KeptRun], seeds: Sequence[int]) -> Measured:
     numbers = [(run, cell.metric.read(run)) for run in found]
     pairs = [(run, value) for run, value in numbers if value is not None]
