@@ -18,9 +18,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from emoji_pred import changes
+from emoji_pred.changes import Change
 from emoji_pred.errors import Pruned, UserError
 
-# Raise it when a change of the code alters the numbers of an unchanged configuration.
+# Raised, it names every run anew; a change that alters some numbers is declared in `changes.CHANGES` instead.
 IDENTITY_VERSION = 1
 RESULT_SCHEMA = 1
 # Row ids, targets (N,) or (N, C), probabilities (N, C) float32.
@@ -34,7 +36,6 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 RESULT, PREDICTIONS, CHECKPOINT, CURVES = "result.json", "predictions.parquet", "best.ckpt", "metrics.csv"
 # Groups and settings that have no effect on a linear model; of the trainer, `OF_ALL_MODELS` have.
 OF_NETWORKS = ("vectors", "encoder", "loss", "alpha", "bucket_batches", "trainer")
-TEXT_FILES = "emoji_pred.data.text_files.load_text_files"
 OF_ALL_MODELS = ("trainer.threads", "trainer.progress")
 NO_VECTORS = "emoji_pred.vectors.none"
 LINEAR = "model.safetensors"  # of a linear model, in the place of a checkpoint
@@ -51,13 +52,32 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
 
     Hardware, directories and loggers are left out: they do not change the result. The encoder counts only
     for models that read its tokens, vectors only where there are any, a decision only where it is not to give
-    labels above 0.5, and nothing that is of networks alone for a linear model.
+    labels above 0.5, and nothing that is of networks alone for a linear model. Changes of the code that alter
+    the numbers count too: `changes.CHANGES`.
 
     Args:
         config: the resolved configuration.
         file_blob_ids: what identifies a user's own data files by part; pinned files carry their blob ids in
             `config["data"]`.
     """
+    return {**_of_config(config, file_blob_ids), **changes.parts(changes.applying(config))}
+
+
+def earlier_identities(
+    config: Mapping[str, Any], file_blob_ids: Mapping[str, str]
+) -> list[tuple[dict[str, Any], tuple[Change, ...]]]:
+    """What `identity` was before each change of the code that alters this configuration, the latest first.
+
+    Returns:
+        Identities, whose `run_hash` named a run then, each with the changes since. A run of such a name is
+        stale: it is not what the configuration gives today, and no one takes it for that.
+    """
+    found = changes.applying(config)
+    own = _of_config(config, file_blob_ids) if found else {}
+    return [({**own, **changes.parts(found[:count])}, found[count:]) for count in reversed(range(len(found)))]
+
+
+def _of_config(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dict[str, Any]:
     model = config["model"]
     parts = {
         "version": IDENTITY_VERSION,
@@ -69,30 +89,9 @@ def identity(config: Mapping[str, Any], file_blob_ids: Mapping[str, str]) -> dic
     }
     if config.get("decision", PLAIN_DECISION) != PLAIN_DECISION:
         parts["decision"] = config["decision"]
-    if cleans_own_files(config["data"]):  # before, joiners of letters and emoji went too
-        parts["cleaning"] = 2
-    if groups_as_read(config["data"]):  # before, texts were told apart by what a cut takes away
-        parts["grouping"] = 2
     if file_blob_ids:  # a user's file is known by its content, not by where it lies
         parts["data"] = {key: value for key, value in parts["data"].items() if key not in NOT_NUMBERS}
     return parts
-
-
-def cleans_own_files(data: Mapping[str, Any]) -> bool:
-    """Whether texts are a user's own, cleaned: joiners stay in them, which once went.
-
-    Other datasets have no joiner that now stays, or came later: their runs keep their names.
-    """
-    return data.get("_target_") == TEXT_FILES and data.get("clean") == "leak_free"
-
-
-def groups_as_read(data: Mapping[str, Any]) -> bool:
-    """Whether splits are drawn by texts that are cut or spelt anew: such texts are grouped as they then are.
-
-    They were once grouped as they stand in the file, and two that the cut makes equal could be drawn apart.
-    """
-    changed = data.get("max_words") is not None or data.get("normalise", "none") != "none"
-    return data.get("split") == "by_text" and changed
 
 
 def is_linear(config: Mapping[str, Any]) -> bool:
@@ -112,8 +111,6 @@ def _of_network(config: Mapping[str, Any]) -> dict[str, Any]:
     }
     if config["vectors"]["_target_"] != NO_VECTORS:
         parts["vectors"] = config["vectors"]
-    if model["accumulate"] > 1:  # before, each forward pass was a batch of its own
-        parts["accumulation"] = 2
     return parts
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
+from emoji_pred import runs
 from experiments.keeping import RESULTS, KeptRun, kept
-from experiments.profiles import CPU, planned, seeds_of
+from experiments.profiles import CPU, Planned, planned, seeds_of
 from experiments.resampling import CONFIDENCE, replicates
 from experiments.scoring import is_fraction
 from experiments.table import Cell, Experiment, Metric
@@ -57,7 +58,9 @@ class Measured:
             fraction it is cut at 0 and at the metric's scale, as nothing lies beyond.
         interval_of: `seeds` or `rows`; "" where there is none, as of a count.
         one_more: where one more run would fall, 95 %; it is cut in the same places.
-        stale: what changed in the code since these runs; no page shows their numbers without a mark.
+        stale: where there is no run of today: what changed in the code since earlier ones, that alters their
+            numbers.
+        before: what those earlier runs said; such a cell counts as not run, and shows this with a mark alone.
     """
 
     cell: Cell
@@ -68,6 +71,7 @@ class Measured:
     interval_of: str = ""
     one_more: tuple[float, float] | None = None
     stale: tuple[str, ...] = ()
+    before: Measured | None = None
 
     @property
     def mean(self) -> float | None:
@@ -113,7 +117,7 @@ class Shelf:
 
     def __init__(self, results: Path = RESULTS, profile: str = CPU, seeds: int | None = None) -> None:
         self.results, self.profile, self.seeds = results, profile, seeds
-        self._runs: dict[str, KeptRun | None] = {}
+        self._runs: dict[str, KeptRun | None] = {}  # by name
         self._measured: dict[Cell, Measured] = {}
 
     def runs(self, experiment: Experiment) -> list[KeptRun]:
@@ -123,23 +127,58 @@ class Shelf:
         other settings, or of settings that have changed since, is never shown.
         """
         names = [run.name for run in planned(experiment, self.profile, self.seeds)]
-        for name in names:
-            if name not in self._runs:
-                self._runs[name] = kept(name, self.results)
-        return [run for run in (self._runs[name] for name in names) if run is not None]
+        return [run for run in map(self._kept, names) if run is not None]
+
+    def stale(self, experiment: Experiment) -> list[tuple[KeptRun, tuple[str, ...]]]:
+        """Its runs of before a change of the code that alters their numbers, each with what changed since.
+
+        Of each seed that has no run of today, the latest one (`emoji_pred.changes` declares the changes).
+        """
+        found = (
+            self._earlier(run)
+            for run in planned(experiment, self.profile, self.seeds)
+            if self._kept(run.name) is None
+        )
+        return [earlier for earlier in found if earlier is not None]
 
     def measured(self, cell: Cell) -> Measured:
-        """What the finished runs say of a cell."""
+        """What the finished runs say of a cell; where there is none, what stale ones said, apart."""
         if cell not in self._measured:
-            found = [(run, cell.metric.read(run)) for run in self.runs(cell.experiment)]
-            self._measured[cell] = _measured(cell, found, seeds_of(cell.experiment, self.profile, self.seeds))
+            seeds = seeds_of(cell.experiment, self.profile, self.seeds)
+            found = self.runs(cell.experiment)
+            measured = _measured(cell, found, seeds)
+            self._measured[cell] = measured if found else self._with_stale(measured)
         return self._measured[cell]
 
+    def _with_stale(self, measured: Measured) -> Measured:
+        earlier = self.stale(measured.cell.experiment)
+        before = _measured(measured.cell, [run for run, _ in earlier], ())
+        changed = dict.fromkeys(what for _, since in earlier for what in since)
+        return replace(measured, stale=tuple(changed), before=before) if before.values else measured
 
-def _measured(cell: Cell, found: Sequence[tuple[KeptRun, float | None]], seeds: Sequence[int]) -> Measured:
-    pairs = [(run, value) for run, value in found if value is not None]
+    def _kept(self, name: str) -> KeptRun | None:
+        if name not in self._runs:
+            self._runs[name] = kept(name, self.results)
+        return self._runs[name]
+
+    def _earlier(self, planned: Planned) -> tuple[KeptRun, tuple[str, ...]] | None:
+        for identity, since in runs.earlier_identities(planned.config, {}):
+            run = self._kept(runs.run_hash(identity))
+            if run is not None:
+                return run, tuple(change.what for change in since)
+        return None
+
+
+def of_runs(metric: Metric, kept_runs: Sequence[KeptRun]) -> Measured:
+    """What some runs of one experiment say of a metric, whether or not a table asks for them."""
+    return _measured(Cell(Experiment(("runs that were named",)), metric), kept_runs, ())
+
+
+def _measured(cell: Cell, found: Sequence[KeptRun], seeds: Sequence[int]) -> Measured:
+    numbers = [(run, cell.metric.read(run)) for run in found]
+    pairs = [(run, value) for run, value in numbers if value is not None]
     runs, values = tuple(run for run, _ in pairs), tuple(value for _, value in pairs)
-    missing = tuple(seed for seed in seeds if seed not in {run.seed for run, _ in found})
+    missing = tuple(seed for seed in seeds if seed not in {run.seed for run in found})
     if not values or cell.metric.higher_is_better is None:
         return Measured(cell, runs, values, missing)
     if len(values) > 1:

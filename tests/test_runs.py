@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
@@ -118,15 +117,6 @@ def test_the_encoder_counts_where_its_tokens_are_read(compose: Compose) -> None:
     assert name_of(compose("model=bert", "encoder=tiny", "encoder.max_tokens=64")) not in bert
     both = [name_of(compose("model=lora_word2vec", f"encoder={name}")) for name in ("tiny", "minilm")]
     assert len(set(both)) == 2
-
-
-KEPT = sorted((REPOSITORY / "results" / "tweeteval").glob("*/result.json"))
-
-
-@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.parent.name)
-def test_results_that_were_kept_are_still_found(compose: Compose, path: Path) -> None:
-    overrides = json.loads(path.read_text(encoding="utf-8"))["overrides"]
-    assert name_of(compose(*overrides)) == path.parent.name
 
 
 def test_vectors_count_where_there_are_any(compose: Compose) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
-from emoji_pred import runs
+from emoji_pred.changes import cleans_own_files
 from emoji_pred.data.ceiling import ceilings
 from emoji_pred.data.clusters import cluster_labels
 from emoji_pred.data.corpus import Corpus, Split
@@ -72,7 +72,7 @@ class Cleaning:
             UserError: as `of`.
         """
         data = result["config"]["data"]
-        earlier = runs.cleans_own_files(data) and "cleaning" not in result["provenance"]["identity"]
+        earlier = cleans_own_files(data) and "cleaning" not in result["provenance"]["identity"]
         return replace(cls.of(data), keep_joiners=not earlier)
 
     def __call__(self, text: str) -> str:
@@ -109,7 +109,7 @@ def load_corpus(options: Mapping[str, Any], data_dir: Path) -> Corpus:
 
 
 def _as_read(cleaning: Cleaning) -> Cleaning | None:
-    """The cleaning, where it makes texts the same that were not: `runs.groups_as_read` names such runs anew.
+    """The cleaning, where it makes texts the same that were not: `changes.groups_as_read` names these anew.
 
     Without a cut or another spelling texts stay as different as they are under `duplicate_key`.
     """

@@ -40,7 +40,11 @@ def _curves(figure: Figure, _: Paper, collected: Collected) -> str:
     for label, experiment in figure.experiments:
         runs = [name for name in collected.names(experiment) if collected.runs[name].result.get("curves")]
         if runs:
-            seeds = "one run" if len(runs) == 1 else f"{len(runs)} seeds, their mean drawn thick"
+            seeds = (
+                "one run"
+                if len(runs) == 1
+                else f"{len(runs)} seeds, their mean (of those that were still training) drawn thick"
+            )
             named = "" if len(figure.experiments) == 1 else f"<b>{wording.name(label)}</b>, "
             parts.append(
                 f'<figure data-curves="{wording.escape(" ".join(runs))}"><figcaption>{named}{seeds}'

@@ -62,11 +62,17 @@ def _line(table: Table, place: int, row: Row, collected: Collected) -> Line:
 def _row(row: Row, line: Line, bar: str) -> str:
     note = f"<small class=note>{wording.prose_line(row.note)}</small>" if row.note else ""
     cells = "".join(_cell(entry, row.label) for entry in line)
-    measured = [entry[1] for entry in line if entry]
     return (
         f"<tr><th scope=row>{wording.name(row.label)}{note}</th>{cells}{bar}"
-        f"<td class=runs>{' / '.join(dict.fromkeys(map(runs_in_words, measured)))}</td></tr>"
+        f"<td class=runs>{_runs(line)}</td></tr>"
     )
+
+
+def _runs(line: Line) -> str:
+    """Of how many runs the numbers of a line are; of its counts only where it has nothing else."""
+    measured = [entry[1] for entry in line if entry]
+    scores = [one for one in measured if one.cell.metric.higher_is_better is not None]
+    return " / ".join(dict.fromkeys(map(runs_in_words, scores or measured)))
 
 
 def _cell(entry: tuple[int, Measured] | None, row: str) -> str:

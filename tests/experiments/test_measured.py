@@ -10,6 +10,8 @@ import pytest
 from kept_answers import kept_run
 from scipy import stats
 
+from emoji_pred import changes, runs
+from emoji_pred.changes import Change
 from experiments import measured
 from experiments.measured import RULE, Measured, Shelf, Verdict, over_seeds
 from experiments.profiles import Planned
@@ -176,3 +178,58 @@ def test_a_loss_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_no_runs_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = shelf_of(tmp_path, monkeypatch).measured(cell(0.6))
     assert (found.runs, found.verdict, found.missing) == ((), Verdict.NOT_RUN, (0, 1, 2))
+
+
+# --- stale runs
+
+
+def of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *fresh: int) -> Shelf:
+    """A shelf of two seeds whose runs were made before two changes (seed 0) and before one (seed 1)."""
+    config = {seed: {"seed": seed} for seed in (0, 1)}
+    changed = [Change("a", 2, "a is done otherwise", "2027-01-01", lambda _: True)]
+    changed.append(Change("b", 2, "b is done otherwise", "2027-01-02", lambda _: True))
+    monkeypatch.setattr(changes, "CHANGES", tuple(changed))
+    monkeypatch.setattr(runs, "_of_config", lambda config, _: dict(config))
+    for seed, parts, right in ((0, {}, 45), (1, {"a": 2}, 54)):
+        name = runs.run_hash({**config[seed], **parts})
+        given = np.where(np.arange(90) < right, TRUTH, (TRUTH + 1) % 3)
+        kept_run(tmp_path, name, TRUTH, given, seed=seed)
+    names = {seed: runs.run_hash(runs.identity(config[seed], {})) for seed in (0, 1)}
+    for seed in fresh:
+        kept_run(tmp_path, names[seed], TRUTH, TRUTH, seed=seed)
+    found = [Planned(names[seed], (), config[seed]) for seed in (0, 1)]
+    monkeypatch.setattr(measured, "planned", lambda *_: found)
+    return Shelf(tmp_path / "kept", seeds=2)
+
+
+def test_stale_runs_are_shown_as_stale_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = of_before(tmp_path, monkeypatch)
+    assert shelf.runs(EXPERIMENT) == []
+    assert [(run.seed, since) for run, since in shelf.stale(EXPERIMENT)] == [
+        (0, ("a is done otherwise", "b is done otherwise")),
+        (1, ("b is done otherwise",)),
+    ]
+    found = shelf.measured(cell(0.55))
+    assert found.stale == ("a is done otherwise", "b is done otherwise")
+    assert (found.values, found.runs, found.mean) == ((), (), None)
+    assert (found.verdict, found.missing, found.difference) == (Verdict.NOT_RUN, (0, 1), None)
+    assert found.before is not None
+    assert found.before.values == pytest.approx((0.5, 0.6))
+    assert found.before.interval == pytest.approx((0.0, 1.0))
+
+
+def test_a_run_of_today_takes_the_place_of_a_stale_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = of_before(tmp_path, monkeypatch, 1)
+    assert [run.seed for run, _ in shelf.stale(EXPERIMENT)] == [0]
+    found = shelf.measured(cell(1.0))
+    assert (found.values, found.stale, found.before, found.missing) == ((1.0,), (), None, (0,))
+    assert found.verdict is Verdict.REPRODUCED
+
+
+def test_what_no_change_alters_is_not_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = of_before(tmp_path, monkeypatch)
+    monkeypatch.setattr(changes, "CHANGES", ())
+    assert shelf.stale(EXPERIMENT) == []
+    assert shelf.measured(cell(0.55)).stale == ()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
+from typing import Any
 
 import pytest
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
+from experiments.keeping import RESULTS
 from experiments.profiles import CPU, FULL, SMOKE, command, composed, overrides_of, planned, seeds_of
 from experiments.table import Experiment, papers
 
@@ -59,6 +62,19 @@ def test_a_planned_run_has_the_name_that_train_py_gives() -> None:
         assert run.name == runs.run_hash(runs.identity(config, {}))
     assert found[0].name != found[1].name
     assert planned(LACKING) == []
+
+
+def test_every_kept_run_is_still_what_was_typed_for_it() -> None:
+    """A default of `conf/` that changed would leave runs behind that no table finds."""
+    paths = sorted(RESULTS.glob("*/result.json"))
+    assert paths
+    configs: dict[tuple[str, ...], dict[str, Any]] = {}
+    for path in paths:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        typed = tuple(part for part in result["overrides"] if not part.startswith("seed="))
+        config = configs.get(typed) or configs.setdefault(typed, composed(typed))
+        identity = runs.identity({**config, "seed": result["config"]["seed"]}, {})
+        assert runs.run_hash(identity) == path.parent.name, result["overrides"]
 
 
 def test_a_command_can_be_typed() -> None:
