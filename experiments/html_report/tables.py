@@ -91,6 +91,8 @@ def inside(measured: Measured) -> str:
     verdict = measured.verdict
     sign = f"<i aria-hidden=true>{wording.SIGNS[verdict]}</i><span class=hidden>{verdict.value}: </span>"
     mean = wording.mean(measured) if measured.values else "not run"
+    if measured.before:  # never as the plain number
+        mean = f"({wording.mean(measured.before)}) stale"
     spread = wording.interval(measured)
     lines = f"<b>{sign}{mean}</b>" + (f" <small>{spread}</small>" if spread else "")
     if measured.cell.published is None:
