@@ -29,8 +29,8 @@ def retrain(results: Path, name: str = "") -> tuple[list[str], KeptRun]:
 
     Args:
         results: the kept runs.
-        name: of the run; "": the linear one that took the least time, of those whose data are at hand; the one
-            on bundled data where none are.
+        name: of the run; "": the linear one that took the least time, of those whose data are at hand, or
+            else the one on bundled data.
 
     Returns:
         A line for each metric that differs, and the run.
