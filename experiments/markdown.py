@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from experiments.table import Cell, Experiment, Figure, Finding, Row, Table
 EMOJI_STYLE = "\ufe0f"  # asks for the coloured form of a sign that has a plain one too
 SIGNS = ("\\*", "†", "‡", "§", "¶")  # of stand-ins; Markdown reads a bare asterisk
 STALE = "⌛"  # of a number that the code of today would not give
+INTERVAL = re.compile(r"\[([−\d.,]+), ([−\d.,]+)\]")
 FEW_COMMANDS = 3  # that stand open below a table
 WORDS = {
     Verdict.REPRODUCED: "reproduced",
@@ -70,7 +72,9 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> s
 
 
 def _escaped(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+    """The text of a cell, on one line; an interval is not broken where the cell is narrow."""
+    line = " ".join(text.replace("|", "\\|").split())
+    return INTERVAL.sub("[\\1,\u00a0\\2]", line)
 
 
 def shown(label: str) -> str:

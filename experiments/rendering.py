@@ -198,7 +198,7 @@ def _index_of(paper: Paper, shelf: Shelf, out: Path) -> str:
         link = f"[{table.title}]({paper.key}.md#{markdown.anchor(table.name)})"
         numbers_of = [str(count[verdict] or "") for verdict in columns]
         rows.append([f"`{table.name}`", link, str(sum(count.values())), *numbers_of])
-    table_of = markdown.grid(["table", "", "cells", *names], rows, left=2)
+    table_of = markdown.grid(["table", "what", "cells", *names], rows, left=2)
     return f"## [{paper.title}]({paper.key}.md)\n\n{paper.citation}.\n\n{table_of}"
 
 

@@ -23,6 +23,7 @@ import gc
 import hashlib
 import itertools
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -243,10 +244,12 @@ def p_of_seeds(first: Measured, second: Measured) -> float | None:
     means = [float(np.mean(side.values)) for side in (first, second)]
     if not any(np.ptp(side.values) for side in (first, second)):  # no spread at all, and so no t
         return 1.0 if means[0] == means[1] else 0.0
-    if all(random):
-        return float(stats.ttest_ind(first.values, second.values, equal_var=False).pvalue)
-    seeds, fixed = (first, means[1]) if random[0] else (second, means[0])
-    return float(stats.ttest_1samp(seeds.values, fixed).pvalue)
+    with warnings.catch_warnings():  # of a side whose seeds all gave the same, which is no loss here
+        warnings.filterwarnings("ignore", message="Precision loss", category=RuntimeWarning)
+        if all(random):
+            return float(stats.ttest_ind(first.values, second.values, equal_var=False).pvalue)
+        seeds, fixed = (first, means[1]) if random[0] else (second, means[0])
+        return float(stats.ttest_1samp(seeds.values, fixed).pvalue)
 
 
 @functools.lru_cache(maxsize=1024)

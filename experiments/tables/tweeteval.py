@@ -276,6 +276,7 @@ SUMMARY = (
     Metric("accuracy", "accuracy", decimals=2),
     Metric("macro F1", "macro_f1", decimals=2),
     Metric("weighted F1", "weighted_f1", decimals=2),
+    Metric("top 10", "top_10", decimals=2),
 )
 
 

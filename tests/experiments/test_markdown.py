@@ -46,7 +46,13 @@ def test_a_cell_has_published_mean_interval_difference_and_verdict(shelf: Shelf)
     # 0.2484 to either side; one more run falls within 0.4968 of 0.5, and 0.9 is far inside of that.
     (line,) = lines_of(text, "| FFN")
     # The macro F1 is 0.36, 0.45, 0.54: 0.45 and 0.9 times the reach.
-    assert fields(line) == ["FFN", "0.90", "0.500 [0.252, 0.748]", "−0.400 ?", "0.450 [0.226, 0.674]"]
+    assert fields(line) == [
+        "FFN",
+        "0.90",
+        "0.500 [0.252,\u00a00.748]",
+        "−0.400 ?",
+        "0.450 [0.226,\u00a00.674]",
+    ]
     (head,) = lines_of(text, "|  | accuracy")
     assert fields(head) == ["", "accuracy: paper", "measured", "difference", "macro F1"]
     assert "? inconclusive" in text and "✓" not in text

@@ -140,7 +140,7 @@ def test_the_index_counts_verdicts_and_time(shelf: Shelf, tmp_path: Path) -> Non
     text = index((ONE, TWO), shelf, tmp_path)
     (head,) = [line for line in text.splitlines() if line.startswith("| table |") and "not run" in line]
     names = [name.strip() for name in head.strip("|").split("|")]
-    assert names == ["table", "", "cells", "inconclusive", "not comparable", "ours alone", "not run"]
+    assert names == ["table", "what", "cells", "inconclusive", "not comparable", "ours alone", "not run"]
     assert "| `one.1` | [Table 1: scores](one.md#one-1) | 3 | 1 | 1 |  | 1 |" in text
     # Three runs of 90 seconds; two experiments of three have one.
     assert (

@@ -76,7 +76,7 @@ def test_the_table_has_published_measured_and_leak_free(shelf: Shelf) -> None:
     (line,) = [line for line in story.table(shelf).splitlines() if line.startswith("| CNN")]
     fields = [field.strip() for field in line.strip("|").split("|")]
     # 0.22, 0.23, 0.24: deviation 0.01, Student's 97.5 % point 4.302653, so 0.0248; one more run: 0.0497.
-    assert fields[5:8] == ["0.24", "0.230 [0.205, 0.255]", "reproduced"]
+    assert fields[5:8] == ["0.24", "0.230 [0.205,\u00a00.255]", "reproduced"]
     (bert,) = [line for line in story.table(shelf).splitlines() if line.startswith("| Multi-scale BERT \\*")]
     assert bert.count("not run") == 4
 
