@@ -74,10 +74,12 @@ def test_every_kept_run_is_found_by_a_table(shelf: Shelf) -> None:
         run.name for paper in EVERY.values() for one in experiments_of(paper) for run in planned(one)
     }
     there = {path.parent.name for path in RESULTS.glob("*/result.json")}
-    lost = {
+    typed = {
         name: json.loads((RESULTS / name / "result.json").read_text(encoding="utf-8"))["overrides"]
         for name in there - planned_names
     }
+    # `make verify-results` has one on bundled data, for machines without the papers' data.
+    lost = {name: words for name, words in typed.items() if "data=sample" not in words}
     assert not lost
 
 
