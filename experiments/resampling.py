@@ -19,7 +19,7 @@ SEED = 20_240_601
 CONFIDENCE = 0.95
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)  # of 50,000 rows it has 200 MB
 def resamples(rows: int, count: int = RESAMPLES) -> NDArray[np.float32]:
     """(count, rows) how often each row is drawn, with replacement, `rows` times.
 
