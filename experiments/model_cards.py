@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from emoji_pred.errors import UserError, mistakes_told
 from emoji_pred.finished import add_runs_dir, find_run, read_result, run_directories
-from emoji_pred.runs import replace_file
-from experiments.cards.best import Trained, all_kept, experiments_of, identity, on_dataset
+from emoji_pred.runs import RESULT, RESULT_SCHEMA, replace_file
+from experiments.cards.best import Trained, all_kept, experiments_of, identity, on_dataset, same_experiment
 from experiments.cards.card import model_card
 from experiments.cards.content import need_split, number
 from experiments.cards.facts import facts_of
@@ -48,7 +49,7 @@ def _of_datasets(out: Path, results: Path = RESULTS) -> None:
             print(f"{name}: no kept run in {results.name}, no card", file=sys.stderr)
             continue
         best = to_ship(name, fitting)
-        _write(out / f"{name}.md", model_card(best, trained, why=reason(name, best, fitting)))
+        _write(out / f"{name}.md", model_card(best.best, best, trained, why=reason(name, best, fitting)))
         written += 1
     if not written:
         raise UserError(
@@ -114,8 +115,8 @@ def _of_run(named: str, runs_dir: Path, out: Path | None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         run, weights_at = _read(directory, Path(scratch))
         need_split(run.result, directory)
-        others = [Trained((run,)), *experiments_of(all_kept())]
-        text = model_card(others[0], others, weights_at=weights_at)
+        trained = same_experiment(run, _beside(directory))
+        text = model_card(run, trained, experiments_of(all_kept()), weights_at=weights_at)
     if out is None:
         print(text, end="")
     else:
@@ -147,6 +148,17 @@ def _read(directory: Path, scratch: Path) -> tuple[KeptRun, str]:
     found = kept(scratch.name, scratch.parent)
     assert found is not None
     return found, "They lie in the directory of the run."
+
+
+def _beside(directory: Path) -> Iterator[KeptRun]:
+    """The finished runs in the directory that holds a run, by their results alone."""
+    for path in sorted(directory.resolve().parent.glob(f"*/{RESULT}")):
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+            if result["schema"] == RESULT_SCHEMA and result["provenance"]["identity"]:
+                yield KeptRun(result, path.parent)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # one that is being written, or of another version
 
 
 def _write(path: Path, text: str) -> None:

@@ -42,7 +42,9 @@ def render(papers: Sequence[Paper], shelf: Shelf, audits: Path | None = None) ->
         audits: where `<name>/audit.html` lie, as seen from the page; None: not to be linked.
     """
     collected = Collected(shelf)
-    written = [(paper, *section(paper, collected, audits)) for paper in papers]
+    # What no paper has comes last.
+    ordered = sorted(papers, key=lambda paper: not any(table.in_paper for table in paper.tables))
+    written = [(paper, *section(paper, collected, audits)) for paper in ordered]
     script = "\n".join(_part(name) for name in SCRIPTS)
     filled = {
         "POLICY": _policy(script),

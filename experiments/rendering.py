@@ -171,7 +171,7 @@ def index(papers: Sequence[Paper], shelf: Shelf, out: Path) -> str:
         "# Results",
         "Published tables beside what this code measures, written by `make reproduce-tables`: "
         f"{len(found)} runs of {measured} experiments, {total} of training one after the other; "
-        f"{len(experiments) - measured} experiments have no run.",
+        f"experiments without a run: {len(experiments) - measured}.",
         *(_index_of(paper, shelf, out) for paper in papers),
         f"## The rule of a verdict\n\n{RULE}",
         _findings_in_short(papers, shelf),

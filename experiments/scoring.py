@@ -61,7 +61,8 @@ def class_counts(answers: Answers, classes: int, weights: NDArray[np.floating] |
         truth, given = answers.truth.astype(bool), answers.given.astype(bool)
         return Counts(*(weighed @ part.astype(np.float64) for part in (truth & given, given, truth)))
     confusion = _confusion(answers, weighed, classes)  # (R, C, C), a row is the true class
-    return Counts(confusion.diagonal(axis1=1, axis2=2), confusion.sum(axis=1), confusion.sum(axis=2))
+    hits = confusion.diagonal(axis1=1, axis2=2).copy()  # a view would keep all the rest, 31 MB of 62 classes
+    return Counts(hits, confusion.sum(axis=1), confusion.sum(axis=2))
 
 
 def score(

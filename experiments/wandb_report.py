@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from emoji_pred.wandb_mode import Mode, wandb_mode
 from emoji_pred.wandb_process import run_settings, server_answers
 from experiments.keeping import RESULTS
 from experiments.measured import RULE, Shelf
-from experiments.table import Paper, chosen
+from experiments.table import Paper, chosen, papers
 from experiments.wandb_content import Piece, cells, counts, curves, pieces, table_key
 
 LONGEST_TITLE = 128  # of a report; W&B's limit
@@ -48,27 +50,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    papers, shelf = chosen(options.tables), Shelf(options.results)
+    wanted, shelf = asked_for(options.tables), Shelf(options.results)
     if options.output and not options.dry_run:
         raise UserError("--output is where --dry-run writes; add --dry-run")
     if not options.results.is_dir():
         raise UserError(f"{options.results} is no directory; --results is where the kept runs lie")
     entity = options.entity or os.environ.get("WANDB_ENTITY", "")
     if options.dry_run:
-        made = [specification(build(paper, shelf, options.project, entity)) for paper in papers]
+        made = [specification(build(paper, shelf, options.project, entity)) for paper in wanted]
         _write(made, options.output)
         return
     mode = settled_mode(options.offline)
     _library()
     if mode == "online":
         _need_server()
-    for paper in papers:
-        place = log(paper, shelf, mode, options.project, entity, options.dir)
-        print(f"{paper.key}: {place}", flush=True)
+    for paper in wanted:
+        logged = log(paper, shelf, mode, options.project, entity, options.dir)
+        print(f"{paper.key}: {logged.place}", flush=True)
         if mode == "online":
-            print(f"{paper.key}: report {save(paper, shelf, options.project, entity)}", flush=True)
+            address = save(paper, shelf, options.project, entity, logged.name)
+            print(f"{paper.key}: report {address}", flush=True)
     if mode == "offline":
         print("offline: no report was saved; it needs the server. --dry-run shows it")
+
+
+def asked_for(wanted: str) -> tuple[Paper, ...]:
+    """The papers that a user names; one of which only some tables are asked for says so in its title.
+
+    A report is known by its title: one of a single table must not take the place of the paper's.
+
+    Raises:
+        UserError: a name that nothing has.
+    """
+    whole = {paper.key: paper.tables for paper in papers()}
+    found = []
+    for paper in chosen(wanted):
+        names = ", ".join(table.name for table in paper.tables)
+        part = paper.tables != whole[paper.key]
+        found.append(replace(paper, title=f"{paper.title}: {names}") if part else paper)
+    return tuple(found)
 
 
 def settled_mode(offline: bool) -> Mode:
@@ -121,8 +141,16 @@ def specification(report: Any) -> dict[str, Any]:
     return plain
 
 
-def log(paper: Paper, shelf: Shelf, mode: Mode, project: str, entity: str, directory: Path) -> str:
-    """Log the cells and curves of a paper as one W&B run, and say where it lies.
+@dataclass(frozen=True)
+class Logged:
+    """A W&B run: its name, which no other has, and where it lies, for the user."""
+
+    name: str
+    place: str
+
+
+def log(paper: Paper, shelf: Shelf, mode: Mode, project: str, entity: str, directory: Path) -> Logged:
+    """Log the cells and curves of a paper as one W&B run.
 
     Args:
         paper: with the tables chosen of it.
@@ -141,13 +169,14 @@ def log(paper: Paper, shelf: Shelf, mode: Mode, project: str, entity: str, direc
     if not os.environ.get("WANDB_MODE", "").strip():
         os.environ.pop("WANDB_MODE", None)  # an empty value is one that W&B refuses
     os.environ.setdefault("WANDB_DATA_DIR", str(directory / "wandb"))
+    name = f"tables: {paper.key} {secrets.token_hex(4)}"
     try:
         run = wandb.init(
             mode=mode,
             project=project,
             entity=entity or None,
-            name=f"tables: {paper.key}",
-            group=_group(paper),
+            name=name,
+            group=f"tables of {paper.key}",
             job_type="tables",
             dir=str(directory),
             config={"paper": paper.key, "profile": shelf.profile, "rule": RULE},
@@ -161,11 +190,7 @@ def log(paper: Paper, shelf: Shelf, mode: Mode, project: str, entity: str, direc
         run.finish()
     except Exception as error:  # whatever the library raises of a server, a network, a full disk
         raise _not_taken(error) from None
-    return f"kept offline; `wandb sync {place}` uploads it" if mode == "offline" else place
-
-
-def _group(paper: Paper) -> str:
-    return f"tables of {paper.key}"
+    return Logged(name, f"kept offline; `wandb sync {place}` uploads it" if mode == "offline" else place)
 
 
 def _need_server() -> None:
@@ -178,10 +203,18 @@ def _need_server() -> None:
         raise UserError(f"W&B does not answer (no network?); {OFFLINE_INSTEAD}")
 
 
-def save(paper: Paper, shelf: Shelf, project: str, entity: str) -> str:
+def save(paper: Paper, shelf: Shelf, project: str, entity: str, run_name: str) -> str:
     """Save the report of a paper to W&B, with the logged tables in it, and give its address.
 
-    All that needs the server is here: the account, and a set of runs in a report.
+    A report of that title in the project is replaced. All that needs the server is here: the account, reports
+    that there are, and a set of runs in a report.
+
+    Args:
+        paper: with the tables chosen of it.
+        shelf: the runs.
+        project: of W&B.
+        entity: whose project it is; "": the user's own.
+        run_name: what the W&B run is called that holds the tables.
 
     Raises:
         UserError: W&B does not take it.
@@ -191,13 +224,16 @@ def save(paper: Paper, shelf: Shelf, project: str, entity: str) -> str:
     from wandb_workspaces import expr
 
     try:
-        owner = entity or wandb.Api(timeout=int(TIMEOUT)).default_entity or ""
+        api = wandb.Api(timeout=int(TIMEOUT))
+        owner = entity or api.default_entity or ""
         report = build(paper, shelf, project, owner)
+        known = (one.id for one in api.reports(f"{owner}/{project}") if one.display_name == report.title)
+        report.id = next(known, "")
         runset = wr.Runset(
             entity=owner,
             project=project,
-            name=_group(paper),
-            filters=[expr.Metric("Group") == _group(paper)],
+            name=run_name,
+            filters=[expr.Metric("Name") == run_name],
         )
         keys = [*map(table_key, paper.tables), f"{paper.key}/curves"]
         panels = [wr.WeavePanelSummaryTable(table_name=key, layout=wr.Layout(w=24, h=16)) for key in keys]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,17 @@ def on_dataset(name: str, trained: Sequence[Trained]) -> list[Trained]:
     return sorted(fitting, key=lambda group: -group.validation)
 
 
-def sibling(of: Trained, key: str, value: Any, trained: Sequence[Trained]) -> Trained | None:
-    """The experiment that differs from `of` in one setting of the dataset alone; None: it was not run."""
-    own = identity(of.best)
+def same_experiment(run: KeptRun, found: Iterable[KeptRun]) -> Trained:
+    """A run and, of those found, the runs that differ from it in the seed alone."""
+    wanted = _without(identity(run), "seed")
+    others = {other.seed: other for other in found if _without(identity(other), "seed") == wanted}
+    together = {**others, run.seed: run}
+    return Trained(tuple(together[seed] for seed in sorted(together)))
+
+
+def sibling(of: KeptRun, key: str, value: Any, trained: Sequence[Trained]) -> Trained | None:
+    """The experiment that differs from that of a run in one setting of the dataset; None: it was not run."""
+    own = identity(of)
     wanted = _without({**own, "data": {**own["data"], key: value}}, "seed")
     return next((group for group in trained if _without(identity(group.best), "seed") == wanted), None)
 

@@ -27,35 +27,36 @@ NO_FILES = ("none: the suite makes the texts, or their names were not kept", "",
 KEPT_AWAY = "The project keeps results and answers alone: train the model by the command below, which takes"
 
 
-def model_card(trained: Trained, others: Sequence[Trained], why: str = "", weights_at: str = "") -> str:
-    """The card of the best seed of an experiment, as Markdown with a head in YAML.
+def model_card(
+    run: KeptRun, trained: Trained, others: Sequence[Trained], why: str = "", weights_at: str = ""
+) -> str:
+    """The card of a run, as Markdown with a head in YAML.
 
     Args:
-        trained: its runs.
+        run: with its answers.
+        trained: the runs of its experiment, itself among them.
         others: experiments among which its siblings are looked for.
         why: how the run was chosen; "" for one that a user names.
         weights_at: where its weights lie, in words; "": they were not kept.
     """
     from huggingface_hub import ModelCard
 
-    run = trained.best
     facts = facts_of(str(identity(run)["data"]["name"]))
-    values = _values(trained, facts, others)
+    values = _values(run, trained, facts, others)
     values["why_this"] = (
         why or "This run was named by the user; it was not compared with others for this card."
     )
     took = numbers.minutes(run.result["wall_seconds"])
     values["weights"] = weights_at or f"{KEPT_AWAY} {took} on {_machine(run)}."
     text = TEMPLATE.read_text(encoding="utf-8")
-    card = ModelCard.from_template(head(trained, facts), template_str=text, **values)
+    card = ModelCard.from_template(head(run, facts), template_str=text, **values)
     return str(card).rstrip() + "\n"
 
 
-def head(trained: Trained, facts: Facts) -> ModelCardData:
+def head(run: KeptRun, facts: Facts) -> ModelCardData:
     """What the Hub reads of a card."""
     from huggingface_hub import ModelCardData
 
-    run = trained.best
     parts = identity(run)
     encoder = parts.get("encoder") or {}
     return ModelCardData(
@@ -100,14 +101,13 @@ def _name_with_interval(run: KeptRun, metric: Metric) -> str:
     return f"{metric.name} (95 % interval over rows: {low:.3f} to {high:.3f})"
 
 
-def _values(trained: Trained, facts: Facts, others: Sequence[Trained]) -> dict[str, Any]:
+def _values(run: KeptRun, trained: Trained, facts: Facts, others: Sequence[Trained]) -> dict[str, Any]:
     """What fills the template."""
-    run = trained.best
     result, split = run.result, last_split(run.result)
     corpus = result["provenance"]["corpus"]
     command, note = content.command(run)
     audit_command, audit = content.audit_of(run)
-    beside = readings(trained, facts, others)
+    beside = readings(run, facts, others)
     count = len(trained.runs)
     seeds_head = f"mean of {count} seeds" if count > 1 else "other seeds"
     return {

@@ -28,23 +28,29 @@ class Readings:
     rows: tuple[tuple[str, ...], ...]
 
 
-def readings(of: Trained, facts: Facts, trained: Sequence[Trained]) -> Readings | None:
-    """The same model under the settings that `facts` names; None where there are none."""
-    own = identity(of.best)["data"]
-    names = OF_ONE if of.best.result["task"] == "multiclass" else OF_MANY
+def readings(own: KeptRun, facts: Facts, trained: Sequence[Trained]) -> Readings | None:
+    """The same model under the settings that `facts` names; None where there are none.
+
+    Args:
+        own: the run of the card.
+        facts: of its dataset.
+        trained: where the same model under another setting is looked for.
+    """
+    data = identity(own)["data"]
+    names = OF_ONE if own.result["task"] == "multiclass" else OF_MANY
     rows = []
     for other in facts.siblings:
-        if other.key not in own:
+        if other.key not in data:
             return None
-        found = sibling(of, other.key, other.value, trained)
-        run = found.best if found else None
-        for part, select in _parts(of.best):
+        found = sibling(own, other.key, other.value, trained)
+        run = own if data[other.key] == other.value else found.best if found else None
+        for part, select in _parts(own):
             hidden = ("macro_f1",) if select is tweeteval.with_residue else ()
-            rows.append((other.label + part, _name(run, of.best), *_values(run, names, select, hidden)))
+            rows.append((other.label + part, _name(run, own), *_values(run, names, select, hidden)))
     if not rows:
         return None
     head = ("trained and read", "run", *(name for name, _ in names))
-    return Readings(_note(of.best), head, tuple(rows))
+    return Readings(_note(own), head, tuple(rows))
 
 
 def _parts(run: KeptRun) -> list[tuple[str, Select | None]]:

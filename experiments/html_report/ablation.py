@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from experiments import numbers
 from experiments.html_report import wording
 from experiments.html_report.collected import Collected
 from experiments.measured import Measured
@@ -59,4 +60,4 @@ def _shade(measured: Measured | None, low: float, high: float) -> str:
     if measured is None or measured.mean is None:
         return "<td class=empty>○</td>"
     depth = round(8 + 62 * (measured.mean - low) / ((high - low) or 1))
-    return f'<td style="--depth:{depth}%">{wording.mean(measured)}</td>'
+    return f'<td style="--depth:{depth}%">{numbers.mean(measured)}</td>'

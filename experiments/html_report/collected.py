@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from experiments import numbers
 from experiments.html_report import wording
 from experiments.html_report.kept import packed
 from experiments.keeping import KeptRun
@@ -46,17 +47,21 @@ class Collected:
         about: dict[str, Any] = {
             **{"id": place, "at": self.share(labels[0]), "row": labels[1], "column": labels[2]},
             **{"verdict": measured.verdict.value, "experiment": self.experiment(cell.experiment)},
-            **{"digits": wording.digits(cell.metric), "split": cell.metric.split},
+            **{"digits": wording.digits(measured), "split": cell.metric.split},
             "values": [[run.name, _short(v)] for run, v in zip(measured.runs, measured.values, strict=True)],
         }
         texts = {
-            "mean": wording.mean(measured) if measured.values else "",
+            "mean": numbers.mean(measured) if measured.values else "",
             "published": "" if cell.published is None else wording.published(measured),
             "interval": wording.interval(measured),
             "of": kind,
             "difference": wording.difference(measured),
         }
         about |= {key: text for key, text in texts.items() if text}
+        if measured.stale:
+            about["stale"] = list(measured.stale)
+        for run in measured.runs:  # those of a stale cell are not the experiment's
+            self._pack(run, cell.experiment)
         if cell.published is not None:
             about["printed"] = cell.published
         for key, ends in (("ends", measured.interval), ("next", measured.one_more)):
@@ -103,9 +108,7 @@ class Collected:
         seeds = seeds_of(experiment, shelf.profile, shelf.seeds)
         runs = shelf.runs(experiment)
         for run in runs:
-            if run.name not in self._packed:
-                self.runs[run.name] = run
-                self._packed[run.name] = packed(run, self.share) | {"command": command(typed, [run.seed])}
+            self._pack(run, experiment)
         here = {run.seed for run in runs}
         about: dict[str, Any] = {"runs": [run.name for run in runs]}
         about["missing"] = [seed for seed in seeds if seed not in here]
@@ -114,6 +117,12 @@ class Collected:
         if experiment.published and experiment.published != typed:
             about["asPublished"] = command(experiment.published, seeds_of(experiment, FULL, shelf.seeds))
         return about
+
+    def _pack(self, run: KeptRun, experiment: Experiment) -> None:
+        if run.name not in self._packed:
+            self.runs[run.name] = run
+            typed = command(overrides_of(experiment, self.shelf.profile), [run.seed])
+            self._packed[run.name] = packed(run, self.share) | {"command": typed}
 
 
 def _short(value: float) -> float:

@@ -21,9 +21,18 @@ SIDE, MARGIN = 300, 16  # of a plane, in its own units
 MOST_BYTES = 1_000_000  # of a file that is drawn
 
 
-def section(figure: Figure, paper: Paper, collected: Collected) -> str:
-    """A figure with its title; "" where there is nothing to draw."""
+def section(figure: Figure, paper: Paper, collected: Collected, again: bool = False) -> str:
+    """A figure with its title.
+
+    Args:
+        figure: which.
+        paper: whose.
+        collected: takes its runs.
+        again: whether the paper has had a figure of this kind: the second of embeddings is of their clusters.
+    """
     draw = {"curves": _curves, "class_counts": _class_counts, "embeddings": _embeddings}.get(figure.kind)
+    if figure.kind == "embeddings" and again:
+        draw = _clusters
     body = draw(figure, paper, collected) if draw else ""
     if not body:
         body = "<p class=soft>○ not run: there is nothing to draw yet.</p>"
@@ -72,18 +81,22 @@ def _rows_of_classes(run: KeptRun) -> tuple[list[tuple[str, int]], str]:
     return [(one["label"], one["support"]) for one in classes], "test"
 
 
-def _embeddings(figure: Figure, paper: Paper, collected: Collected) -> str:
+def _points(paper: Paper, collected: Collected) -> list[dict[str, str]]:
     path = collected.shelf.results.parent / paper.key / COORDINATES
     if not path.is_file() or path.stat().st_size > MOST_BYTES:
-        return ""
+        return []
     with path.open(encoding="utf-8", newline="") as stream:
-        points = list(csv.DictReader(stream))
+        return list(csv.DictReader(stream))
+
+
+def _embeddings(_: Figure, paper: Paper, collected: Collected) -> str:
+    points = _points(paper, collected)
     planes = "".join(
         f"<figure><figcaption>{title}</figcaption>{_plane(points, key)}</figure>"
         for key, title in PROJECTIONS.items()
         if points and points[0].get(f"{key}_x")
     )
-    return f"<div class=planes>{planes}</div>{_clusters(points)}"
+    return f"<div class=planes>{planes}</div>" if planes else ""
 
 
 def _plane(points: Sequence[Mapping[str, str]], key: str) -> str:
@@ -107,7 +120,11 @@ def _fitted(values: Sequence[float]) -> list[float]:
     return [MARGIN + (SIDE - 2 * MARGIN) * (one - low) / ((high - low) or 1) for one in values]
 
 
-def _clusters(points: Sequence[Mapping[str, str]]) -> str:
+def _clusters(_: Figure, paper: Paper, collected: Collected) -> str:
+    """Which labels stand together, each line a cluster."""
+    points = _points(paper, collected)
+    if not points:
+        return ""
     groups: dict[int, list[Mapping[str, str]]] = {}
     for point in points:
         groups.setdefault(int(point["cluster"]), []).append(point)
@@ -123,8 +140,7 @@ def _clusters(points: Sequence[Mapping[str, str]]) -> str:
         items.append(f"<tr><th scope=row>{swatch}{number}</th><td>{labels}</td>{mean}</tr>")
     head = "<tr><th scope=col>cluster</th><th scope=col>labels</th><th scope=col>mean F1</th></tr>"
     table = f"<table><thead>{head}</thead><tbody>{''.join(items)}</tbody></table>"
-    title = f"{len(groups)} clusters (k-means of the last layer's rows)"
-    return f"<details><summary>{title}</summary><div class=scroll>{table}</div></details>"
+    return f"<div class=scroll>{table}</div>"
 
 
 def phrases(paper: Paper, collected: Collected) -> str:

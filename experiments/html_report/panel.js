@@ -110,7 +110,7 @@ function openCell(number) {
       ["published", cell.published], ["measured", cell.mean ? `${cell.mean} (${count === 1 ? "one run" : `mean of ${count} seeds`})` : "not run"],
       ["95 % interval", cell.interval ? `${cell.interval}, ${over}` : null],
       ["one more run", cell.next && cell.of === "seeds" ? `would fall in ${cell.next.map(end => end.toFixed(cell.digits)).join(" – ")}, 95 %` : null],
-      ["difference", cell.difference], ["split", cell.split], ["seeds not run", about.missing.length ? about.missing.join(", ") : null],
+      ["stale, so not judged", cell.stale ? cell.stale.join("; ") : null], ["difference", cell.difference], ["split", cell.split], ["seeds not run", about.missing.length ? about.missing.join(", ") : null],
       ["stand-in", about.standIn], ["not run because", about.lacking],
     ]),
     spread(cell),

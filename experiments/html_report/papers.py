@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.html_report import ablation, figures, tables, wording
+from experiments.html_report import ablation, comparisons, figures, tables, wording
 from experiments.html_report.bars import Bar, labelled
 from experiments.html_report.collected import Collected
 from experiments.measured import Measured, Verdict
-from experiments.table import Finding, Paper
+from experiments.table import Finding, Paper, Table
 
 Entry = tuple[str, str, Sequence[Measured]]  # of the contents: id, title, measurements
 
@@ -29,10 +29,11 @@ def section(paper: Paper, collected: Collected, audits: Path | None) -> tuple[st
     for table in paper.tables:
         first = len(collected.measurements)
         body = tables.section(table, collected)
-        parts.append(body.removesuffix("</section>") + ablation.section(table, collected) + "</section>")
+        parts.append(body.removesuffix("</section>") + _below(table, collected) + "</section>")
         entries.append((table.name, table.title, collected.measurements[first:]))
-    for figure in paper.figures:
-        parts.append(figures.section(figure, paper, collected))
+    for place, figure in enumerate(paper.figures):
+        again = figure.kind in {one.kind for one in paper.figures[:place]}
+        parts.append(figures.section(figure, paper, collected, again))
         entries.append((figure.name, figure.title, ()))
     phrases = figures.phrases(paper, collected)
     if phrases:
@@ -45,6 +46,10 @@ def section(paper: Paper, collected: Collected, audits: Path | None) -> tuple[st
         f"{strip(everything)}{findings}{''.join(parts)}</section>",
         entries,
     )
+
+
+def _below(table: Table, collected: Collected) -> str:
+    return ablation.section(table, collected) + comparisons.section(table, collected.shelf)
 
 
 def strip(measured: Sequence[Measured], words: bool = True) -> str:
@@ -74,7 +79,7 @@ def _findings(paper: Paper, collected: Collected, audits: Path | None, entries: 
         text = finding.text(collected.shelf)
         if text:
             parts.append(_finding(finding, text, collected, audits))
-            entries.append((finding.name, finding.title, ()))
+            entries.append((finding_id(finding), finding.title, ()))
     return f"<div class=findings>{''.join(parts)}</div>" if parts else ""
 
 
@@ -82,7 +87,7 @@ def _finding(finding: Finding, text: str, collected: Collected, audits: Path | N
     rows = []
     for place, (label, cell) in enumerate(finding.bars):
         labels = (finding.title, label, cell.metric.name)
-        index, measured = collected.cell(f"{finding.name}-{place + 1}", labels, cell)
+        index, measured = collected.cell(f"{finding_id(finding)}-{place + 1}", labels, cell)
         verdict = measured.verdict
         right = (
             f'<td data-v="{wording.css_name(verdict)}"><button type=button data-cell={index}>'
@@ -93,11 +98,17 @@ def _finding(finding: Finding, text: str, collected: Collected, audits: Path | N
     links = [f'<a href="#{wording.escape(name)}">{wording.escape(name)}</a>' for name in finding.tables]
     links += [_audit(finding.audit, audits)] if finding.audit else []
     evidence = f"<p class=soft>Evidence: {', '.join(links)}</p>" if links else ""
+    name = finding_id(finding)
+    head = f"<h3>{wording.escape(finding.title)} {tables.permalink(name)}</h3>"
     return (
-        f'<article class=finding id="{wording.escape(finding.name)}"><h3>{wording.escape(finding.title)} '
-        f"{tables.permalink(finding.name)}</h3><div class=twofold><div>{wording.prose(text)}{evidence}</div>"
-        f"{drawn}</div></article>"
+        f'<article class=finding id="{wording.escape(name)}">{head}<div class=twofold>'
+        f"<div>{wording.prose(text)}{evidence}</div>{drawn}</div></article>"
     )
+
+
+def finding_id(finding: Finding) -> str:
+    """Its id in the page: a finding may be called as a table is."""
+    return f"{finding.name}.finding"
 
 
 def _audit(name: str, audits: Path | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from experiments import numbers
 from experiments.html_report import wording
 from experiments.html_report.bars import Bar, bars, drawn_column
 from experiments.html_report.collected import Collected
@@ -19,6 +20,8 @@ def section(table: Table, collected: Collected) -> str:
     lines = [_line(table, place, row, collected) for place, row in enumerate(table.rows)]
     column = drawn_column(table)
     drawn = _bars(lines, column)
+    labels = [row.label + row.note for row in table.rows]
+    wordy = " class=wordy" if max(map(len, labels), default=0) > WORDY else ""
     kind = "of the paper" if table.in_paper else "ours"
     about = f"<div class=about>{wording.prose(table.about)}</div>" if table.about else ""
     body = "".join(
@@ -27,17 +30,25 @@ def section(table: Table, collected: Collected) -> str:
     )
     heads = "".join(f"<th scope=col>{wording.escape(head)}</th>" for head in table.head)
     if drawn and column is not None:
-        heads += f"<th scope=col class=drawn>{wording.escape(table.head[column])}{KEY}</th>"
+        heads += f"<th scope=col class=drawn>{wording.escape(table.head[column])}{_key(lines, column)}</th>"
     return (
-        f'<section class=table id="{wording.escape(table.name)}" data-search="{wording.escape(table.name)}">'
+        f'<section class=table id="{wording.escape(table.name)}">'
         f"<h3>{wording.escape(table.title)} {permalink(table.name)}<span class=kind>{kind}</span></h3>{about}"
-        f'<div class=scroll tabindex=0 role=region aria-label="{wording.escape(table.title)}"><table>'
+        f'<div class=scroll tabindex=0 role=region aria-label="{wording.escape(table.title)}"><table{wordy}>'
         f"<thead><tr><th scope=col></th>{heads}<th scope=col>runs</th></tr></thead>"
         f"<tbody>{body}</tbody></table></div>{_notes(table, lines, collected)}</section>"
     )
 
 
-KEY = "<span class=key><i class=measured></i>measured <i class=published></i>published</span>"
+WORDY = 20  # characters of a label beyond which the first column is wide
+MEASURED, PUBLISHED = "<i class=measured></i>measured ", "<i class=published></i>published"
+
+
+def _key(lines: Sequence[Line], column: int) -> str:
+    """What the parts of a bar are."""
+    entries = [line[column] for line in lines]
+    printed = any(entry and entry[1].cell.published is not None for entry in entries)
+    return f"<span class=key>{MEASURED}{PUBLISHED if printed else ''}</span>"
 
 
 def permalink(name: str) -> str:
@@ -90,8 +101,8 @@ def inside(measured: Measured) -> str:
     """Sign, number and interval; below them what was published, and the difference."""
     verdict = measured.verdict
     sign = f"<i aria-hidden=true>{wording.SIGNS[verdict]}</i><span class=hidden>{verdict.value}: </span>"
-    mean = wording.mean(measured) if measured.values else "not run"
-    spread = wording.interval(measured)
+    mean = numbers.mean(measured)
+    spread = " ".join(filter(None, (wording.interval(measured), "stale" if measured.stale else "")))
     lines = f"<b>{sign}{mean}</b>" + (f" <small>{spread}</small>" if spread else "")
     if measured.cell.published is None:
         return lines
@@ -104,8 +115,10 @@ def inside(measured: Measured) -> str:
 def runs_in_words(measured: Measured) -> str:
     """How many runs a number is of, and what its interval is over."""
     count, lacking = len(measured.values), len(measured.missing)
+    if measured.stale:
+        return f"{count} stale"
     if not count:
-        return "none"
+        return "none" if lacking else wording.DASH
     words = f"{count} seeds" if count > 1 else "1 run"
     over = {SEEDS: "", ROWS: ", interval over rows"}.get(measured.interval_of, "")
     return words + over + (f", {lacking} more not run" if lacking else "")

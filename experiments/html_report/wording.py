@@ -5,20 +5,18 @@ from __future__ import annotations
 import functools
 import html
 import json
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
 import regex
 
+from experiments import numbers
 from experiments.measured import SEEDS, Measured, Verdict
-from experiments.table import Metric
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-MOST_DIGITS = 4  # behind the point of a fraction: more are noise
-MINUS, DASH = "\u2212", "\u2013"
+DASH = numbers.NO_NUMBER
 ARABIC = re.compile("[\u0600-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc]")
 # Whole emoji, with what joins their parts; as in drawing.js.
 PICTURED = regex.compile(
@@ -97,51 +95,26 @@ def script_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def digits(metric: Metric) -> int:
-    """Digits behind the point of a measured number: one more than was printed, while that says something."""
-    if is_count(metric):
-        return 0
-    return max(metric.decimals, min(metric.decimals + 1, MOST_DIGITS - round(math.log10(metric.scale))))
-
-
-def is_count(metric: Metric) -> bool:
-    """Whether the metric counts rows and such."""
-    return metric.higher_is_better is None and metric.decimals == 0
-
-
-def number(value: float | None, places: int) -> str:
-    """A number with thousands apart; a dash for none."""
-    return DASH if value is None else f"{value:,.{places}f}".replace("-", MINUS)
+def digits(measured: Measured) -> int:
+    """Digits behind the point of a measured number."""
+    return numbers.decimals_of(measured.cell.metric, 0.5 if measured.mean is None else measured.mean)
 
 
 def published(measured: Measured) -> str:
     """As it was printed."""
-    return number(measured.cell.published, measured.cell.metric.decimals)
-
-
-def mean(measured: Measured) -> str:
-    """Over the runs; with a digit where a mean of counts has one."""
-    metric, value = measured.cell.metric, measured.mean
-    uneven = value is not None and is_count(metric) and value != round(value)
-    return number(value, 1 if uneven else digits(metric))
+    return numbers.published(measured.cell.metric, measured.cell.published)
 
 
 def difference(measured: Measured) -> str:
-    """Measured less published, with its sign."""
-    found = measured.difference
-    if found is None:
-        return ""
-    text = number(abs(found), digits(measured.cell.metric))
-    if not any(sign in text for sign in "123456789"):
-        return f"±{text}"
-    return f"{'+' if found > 0 else MINUS}{text}"
+    """Measured less published, with its sign; "" where one of them lacks."""
+    return "" if measured.difference is None else numbers.difference(measured)
 
 
 def interval(measured: Measured) -> str:
     """The 95 % interval of the mean: its reach over seeds, as it is symmetric there; its ends over rows."""
     if measured.interval is None:
         return ""
-    places, (low, high) = digits(measured.cell.metric), measured.interval
+    places, (low, high) = digits(measured), measured.interval
     if measured.interval_of == SEEDS:
-        return f"± {number((high - low) / 2, places)}"
-    return f"{number(low, places)} {DASH} {number(high, places)}"
+        return f"± {numbers.number((high - low) / 2, places)}"
+    return f"{numbers.number(low, places)} {DASH} {numbers.number(high, places)}"

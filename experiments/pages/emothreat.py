@@ -57,9 +57,7 @@ def _lines(shelf: Shelf, look: str) -> list[list[str]]:
     lines = []
     for path, name in COMPARED.items():
         sides = [best_of_side(shelf, side, path, look) for side in SIDES]
-        zero = shelf.measured(
-            Cell(MODELS[reading]["linear SVC"], Metric(name, path, decimals=3, select=nothing))
-        ).mean
+        zero = shelf.measured(Cell(MODELS[reading]["linear SVC"], Metric(name, path, select=nothing))).mean
         if zero is None or not any(sides):
             continue
         told = ["not run" if best is None else f"{best[1]:.3f} {best[0]}" for best in sides]

@@ -109,7 +109,7 @@ def _plus_one(shelf: Shelf) -> str:
 
 
 def _f1(label: str, experiment: Experiment) -> Cell:
-    return Cell(experiment, Metric(f"F1 of {label}", f"per_class/{label}/f1", decimals=3))
+    return Cell(experiment, Metric(f"F1 of {label}", f"per_class/{label}/f1"))
 
 
 def _length(shelf: Shelf) -> str:
@@ -156,7 +156,7 @@ FINDINGS = (
         '"TF-IDF beats BERT": under which metric',
         _survives,
         tuple(
-            (label, Cell(MODELS[ALL_ROWS][label], Metric("macro F1", "macro_f1", decimals=3)))
+            (label, Cell(MODELS[ALL_ROWS][label], Metric("macro F1", "macro_f1")))
             for label in (*TFIDF, *ENCODERS)
         ),
         ("emothreat.verdict",),

@@ -33,6 +33,7 @@ TABLE_3: Mapping[str, tuple[float, ...]] = {
     "Urdu-hack": (0.394, 0.453, 0.758, 0.567),
     "Multilingual-BERT": (0.340, 0.358, 0.8559, 0.5048),
 }
+TABLE_3_DECIMALS = {"Urdu-hack": (3, 3, 3, 3), "Multilingual-BERT": (3, 3, 4, 4)}
 TABLE_4: Mapping[str, tuple[float, ...]] = {
     "Naive-Bayes": (0.68, 0.98, 0.68, 0.80),
     "LinearSVC": (0.79, 0.91, 0.84, 0.87),
@@ -94,7 +95,7 @@ ALL_ROWS, WITHOUT_NEUTRAL = "all rows", "without the neutral reviews"
 MODELS = {ALL_ROWS: _models(PUBLIC), WITHOUT_NEUTRAL: _models(PUBLIC, TWEETS)}
 TFIDF = ("naive Bayes", "linear SVC", "logistic regression")  # those of Table 4, in its order
 ENCODERS = ("seven heads, stand-in", "one linear layer on the encoder")
-YARDSTICKS = "yardsticks are counted on the rows of the linear SVC's run"
+YARDSTICKS = "Constant answers are counted on the rows of the linear SVC's run."
 SVC = MODELS[ALL_ROWS]["linear SVC"]
 
 OFFICIAL = Experiment(
@@ -113,7 +114,7 @@ READINGS: tuple[Reading, ...] = (
 )
 
 
-def reading_of(reading: Reading, measure: str, decimals: int = 3) -> Metric:
+def reading_of(reading: Reading, measure: str, decimals: int = 2) -> Metric:
     """Accuracy, precision, recall or F1 under one of the readings."""
     prefix, heading, select = reading
     name = f"{HEADINGS[measure]}: {heading}"
@@ -121,13 +122,13 @@ def reading_of(reading: Reading, measure: str, decimals: int = 3) -> Metric:
 
 
 TASK = (
-    Metric("micro F1", "micro_f1", decimals=3),
-    Metric("macro F1", "macro_f1", decimals=3),
-    Metric("exact match", "exact_match", decimals=3),
-    Metric("Hamming loss", "hamming_loss", decimals=3, higher_is_better=False),
-    Metric("ranking precision", "label_ranking_average_precision", decimals=3),
-    Metric("equation 7", "example_accuracy", decimals=3),
-    Metric("macro F1, tuned", "macro_f1", decimals=3, select=tuned_per_class),
+    Metric("micro F1", "micro_f1"),
+    Metric("macro F1", "macro_f1"),
+    Metric("exact match", "exact_match"),
+    Metric("Hamming loss", "hamming_loss", higher_is_better=False),
+    Metric("ranking precision", "label_ranking_average_precision"),
+    Metric("equation 7", "example_accuracy"),
+    Metric("macro F1, tuned", "macro_f1", select=tuned_per_class),
 )
 COMPARED = {  # of "TF-IDF beats BERT"
     "paper_smoothed_accuracy": "accuracy, +1 (the notebook)",

@@ -187,7 +187,7 @@ OF_MODELS = {"top 1": "top_1", "top 10": "top_10", "macro F1": "macro_f1"}
 
 
 ZEROED = [
-    Metric(f"{split}: classes never predicted", "zeroed_classes", split, decimals=1, higher_is_better=False)
+    Metric(f"{split}: classes never predicted", "zeroed_classes", split, decimals=0, higher_is_better=False)
     for split in ("validation", "test")
 ]
 

@@ -107,7 +107,7 @@ def a_paper() -> Paper:
         (Figure("invented.figure1", "Figure 1: curves", "curves", (("FFN", SEEDED),)),),
         (
             Finding(
-                "invented.finding",
+                "invented.1",
                 "Something is odd",
                 lambda shelf: f"It is **odd**: {PICTURE}",
                 (("with", Cell(SEEDED, ACCURACY)), ("without", Cell(ALONE, ACCURACY))),

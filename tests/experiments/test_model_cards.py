@@ -212,6 +212,26 @@ def test_your_own_run_by_its_name(
     assert (tmp_path / "new" / "card.md").read_text(encoding="utf-8") == card
 
 
+def test_the_seeds_beside_your_run_are_its_mean_but_the_card_is_of_yours(
+    results: Path, tmp_path: Path, residue: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    accuracies = []
+    for seed, wrong in enumerate(([0], [0, 1, 2, 4], [0, 2])):
+        splits = dict.fromkeys(("validation", "test"), (TRUTH, right_on(TRUTH, wrong, 3)))
+        typed = ("data=tweeteval", LEAK_FREE, "model=cnn", f"seed={seed}")
+        finish(tmp_path / "runs" / f"run{seed}", typed, splits, LABELS)
+        accuracies.append(1 - len(wrong) / len(TRUTH))
+    (tmp_path / "runs" / "torn").mkdir()
+    (tmp_path / "runs" / "torn" / "result.json").write_text("{")
+    model_cards.main([str(tmp_path / "runs" / "run1")])  # not the best seed
+    card = capsys.readouterr().out
+    ((_, own, of_seeds),) = lines_of(section(card, "Measured on the test split"), "accuracy")
+    assert own.startswith(f"{accuracies[1]:.3f} [") and of_seeds.startswith(f"{np.mean(accuracies):.3f} [")
+    assert "mean of 3 seeds" in card
+    ((_, name, accuracy, *_),) = lines_of(section(card, "The readings beside it"), "leak-free")
+    assert name.endswith(", this one") and accuracy.startswith(f"{accuracies[1]:.3f} [")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -273,3 +293,13 @@ def test_every_dataset_with_a_card_is_kept_and_its_card_is_there() -> None:
         fitting = on_dataset(name, trained)
         card = (model_cards.CARDS / f"{name}.md").read_text(encoding="utf-8")
         assert f"run `{model_cards.to_ship(name, fitting).best.name}`" in card
+
+
+@pytest.mark.slow
+def test_the_cards_of_the_project_are_what_the_command_writes(tmp_path: Path) -> None:
+    model_cards.main(["--out", str(tmp_path)])
+    for name in model_cards.DATASETS:
+        written = (tmp_path / f"{name}.md").read_text(encoding="utf-8")
+        assert written == (model_cards.CARDS / f"{name}.md").read_text(encoding="utf-8"), (
+            f"python -m experiments.model_cards: {name} has changed"
+        )

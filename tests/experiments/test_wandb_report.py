@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score
 from wandb_file import offline_runs
 
+from emoji_pred.errors import UserError
 from experiments import wandb_report
 from experiments.keeping import KeptRun
 from experiments.measured import RULE, Shelf
@@ -131,18 +133,73 @@ def test_an_offline_run_holds_the_tables_and_can_be_synced(
     monkeypatch.setenv("WANDB_MODE", "")
     monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
     try:
-        place = wandb_report.log(PAPER, shelf, "offline", "project", "", tmp_path / "logged")
+        logged = wandb_report.log(PAPER, shelf, "offline", "project", "", tmp_path / "logged")
     finally:
         wandb.teardown()
     (run,) = offline_runs(tmp_path / "logged")
-    assert str(run.directory) in place and "wandb sync" in place
+    assert str(run.directory) in logged.place and "wandb sync" in logged.place
+    assert run.run.display_name == logged.name
     assert (run.run.project, run.run.run_group, run.exit_code) == ("project", "tables of invented", 0)
     assert run.config["rule"] == RULE and run.config["paper"] == "invented"
-    logged, expected = run.table(table_key(TABLE)), cells(TABLE, shelf)
-    assert logged["columns"] == expected.columns and logged["data"] == expected.rows
+    table, expected = run.table(table_key(TABLE)), cells(TABLE, shelf)
+    assert table["columns"] == expected.columns and table["data"] == expected.rows
     assert run.table("invented/curves")["data"] == curves(PAPER, shelf).rows
     counted = {key: value for key, value in run.summary.items() if key.startswith("cells/")}
     assert counted == {"cells/reproduced": 1, "cells/not published": 1, "cells/not run": 2}
+
+
+class FakeApi:
+    """As much of W&B's API as saving a report asks for; `sent` holds what would be stored."""
+
+    default_entity = "me"
+    sent: ClassVar[list[dict[str, Any]]] = []
+
+    def __init__(self, **_: Any) -> None:
+        self.client = SimpleNamespace(app_url="https://wandb.test")
+
+    def reports(self, path: str) -> list[SimpleNamespace]:
+        assert path == "me/project"
+        other = SimpleNamespace(id="other", display_name="Another report")
+        return [other, SimpleNamespace(id="known", display_name=PAPER.title)]
+
+    def projects(self, _: str) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="project")]
+
+
+def test_saving_replaces_the_report_and_shows_the_tables_of_the_run(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import wandb
+    from wandb_workspaces.reports.v2 import interface
+
+    def answered(_: Any, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        if "spec" not in variables:
+            return {"project": {"internalId": "p1"}}
+        FakeApi.sent.append(variables)
+        return {"upsertView": {"view": {"id": variables["id"], "spec": variables["spec"]}}}
+
+    monkeypatch.setattr(wandb, "Api", FakeApi)
+    monkeypatch.setattr(interface, "execute_graphql", answered)
+    address = wandb_report.save(PAPER, shelf, "project", "", "tables: invented 1")
+    assert address.startswith("https://wandb.test/me/project/reports/") and address.endswith("--known")
+    (sent,) = FakeApi.sent
+    assert (sent["id"], sent["entityName"], sent["displayName"]) == ("known", "me", PAPER.title)
+    (grid,) = (block for block in json.loads(sent["spec"])["blocks"] if block["type"] == "panel-grid")
+    written = json.dumps(grid)
+    assert '"invented/1"' in written and '"invented/curves"' in written
+    (runset,) = grid["metadata"]["runSets"]
+    assert runset["project"]["id"] == "p1" and "tables: invented 1" in json.dumps(runset["filters"])
+
+
+def test_what_the_server_refuses_is_one_line(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+
+    def refused(**_: Any) -> None:
+        raise ValueError("project\nnot found")
+
+    monkeypatch.setattr(wandb, "Api", refused)
+    with pytest.raises(UserError, match="W&B does not take the tables: project not found; --offline"):
+        wandb_report.save(PAPER, shelf, "project", "", "x")
 
 
 def test_headings_are_short_enough_for_the_server(shelf: Shelf) -> None:
@@ -228,5 +285,6 @@ def test_the_command_writes_every_paper_it_is_asked_for(tmp_path: Path) -> None:
         ["--results", str(tmp_path), "--tables", "tweeteval.4", "--dry-run", "--output", str(file)]
     )
     (report,) = json.loads(file.read_text(encoding="utf-8"))
+    assert report["displayName"].endswith(": tweeteval.4")  # it does not replace the report of the paper
     headings = [block for block in report["spec"]["blocks"] if block["type"] == "heading"]
     assert sum("(tweeteval." in block["children"][0]["text"] for block in headings) == 1
