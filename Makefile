@@ -4,6 +4,16 @@
 DATA ?= sample
 ENCODER ?= tiny
 ARGS ?=
+# Of `make reproduce-tables`, as in TABLE=tweeteval.4 PROFILE=smoke SEEDS=5 JOBS=2 DRY=1 FORMAT=latex.
+TABLE ?=
+PROFILE ?= cpu
+SEEDS ?=
+JOBS ?=
+DRY ?=
+FORMAT ?=
+LAUNCHER ?=
+RUNS_DIR ?=
+OUT ?=
 # The interpreter that makes .venv, 3.11 or later.
 PYTHON ?= python3
 # At most this many test processes; each holds its own torch.
@@ -18,11 +28,11 @@ SOURCES := emoji_pred $(wildcard train.py experiments hydra_plugins)
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 WANDB_MODE=offline
 PYTEST := $(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses $(WORKERS)
 
-.PHONY: help venv train test test-all test-lowest lint format bench minilm clean
+.PHONY: help venv train reproduce-tables test test-all test-lowest lint format bench minilm clean
 
 help:  ## show this text
 	@echo "make train [DATA=$(DATA)] [ENCODER=$(ENCODER)] [ARGS='trainer=gpu seed=1,2,3']; all targets:"
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 venv: $(INSTALLED)  ## make .venv with the tested versions (2 minutes the first time, then nothing)
 
@@ -35,6 +45,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 train: $(INSTALLED)  ## train the cnn and the bert model, on bundled data unless DATA and ENCODER say otherwise
 	$(BIN)/python train.py -m model=cnn,bert loss=focal data=$(DATA) encoder=$(ENCODER) $(ARGS)
+
+# Ctrl-C is for the command; make only waits for it.
+reproduce-tables: $(INSTALLED)  ## train what the tables of the papers lack, show all [TABLE=tweeteval.4 PROFILE=smoke JOBS=2 DRY=1]
+	@$(BIN)/python -m experiments.reproduce --tables '$(TABLE)' --profile '$(PROFILE)' --seeds '$(SEEDS)' \
+	  --jobs '$(JOBS)' --format '$(FORMAT)' --launcher '$(LAUNCHER)' --runs-dir '$(RUNS_DIR)' --out '$(OUT)' \
+	  $(if $(filter-out 0 no false,$(DRY)),--dry)
 
 test: lint  ## floors, types, style and the tests, without network
 	$(PYTEST)

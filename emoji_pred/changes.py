@@ -104,3 +104,8 @@ def applying(config: Mapping[str, Any]) -> tuple[Change, ...]:
 def parts(changes: Sequence[Change]) -> dict[str, int]:
     """What these changes are in the identity of a run: of one key the last counts."""
     return {change.key: change.number for change in changes}
+
+
+def missing(identity: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[Change, ...]:
+    """The changes that alter a configuration and came after the run that has this identity."""
+    return tuple(change for change in applying(config) if identity.get(change.key, 1) < change.number)

@@ -84,6 +84,11 @@ def was_left(directory: Path) -> bool:
     return (directory / LEASE).exists() and _is_free(_lease(directory))
 
 
+def is_trained(directory: Path) -> bool:
+    """Whether a process that lives trains the run."""
+    return (directory / LEASE).exists() and not _is_free(_lease(directory))
+
+
 def _is_free(lease: SoftFileLease) -> bool:
     from filelock import Timeout
 

@@ -91,7 +91,7 @@ def _start(script: Path, overrides: Sequence[str]) -> subprocess.Popen[str]:
         text=True,
         errors="replace",
         start_new_session=True,  # Ctrl-C in a terminal would reach its helpers too
-        preexec_fn=_stop_with_parent if sys.platform == "linux" else None,
+        preexec_fn=stop_with_parent if sys.platform == "linux" else None,
     )
 
 
@@ -127,6 +127,6 @@ def _wait(running: subprocess.Popen[str]) -> None:
         raise RunFailed(errors[0] if errors else f"the process of the run ended with code {code}")
 
 
-def _stop_with_parent() -> None:
+def stop_with_parent() -> None:
     """In the new process: SIGTERM when the parent dies, however it dies."""
     ctypes.CDLL(None).prctl(PARENT_DEATH, signal.SIGTERM)

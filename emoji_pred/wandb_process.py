@@ -93,7 +93,7 @@ def _serve(messages: Iterator[Message], tell: Tell) -> None:
         if "values" in message:
             run.log(message["values"], step=message["epoch"], commit=True)
             continue
-        if not run.offline and not _answers(PROBE_SECONDS):
+        if not run.offline and not server_answers(PROBE_SECONDS):
             tell({"unreachable": True})  # nobody waits for what follows
             _let_go()
             # The id is the same: `wandb sync` joins it to what was logged before.
@@ -126,7 +126,7 @@ def _start(start: Message, tell: Tell) -> Any:
     run = None
     if start["mode"] == "online":
         try:
-            if not _answers(start["timeout"]):
+            if not server_answers(start["timeout"]):
                 raise TimeoutError(f"{wandb.setup().settings.base_url} does not answer")
             run = _init("online", start)
         except Exception as error:
@@ -141,13 +141,19 @@ def _start(start: Message, tell: Tell) -> Any:
 def _init(mode: Literal["online", "offline"], start: Message) -> Any:
     import wandb
 
-    run = wandb.init(mode=mode, settings=_settings(mode, start), **start["arguments"])
+    run = wandb.init(mode=mode, settings=run_settings(mode, start), **start["arguments"])
     run.define_metric("epoch")
     run.define_metric("*", step_metric="epoch")
     return run
 
 
-def _settings(mode: str, start: Message) -> Any:
+def run_settings(mode: str, start: Message) -> Any:
+    """What `wandb.init` is given, so that it tells no place of this machine and never waits for long.
+
+    Args:
+        mode: `online` or `offline`.
+        start: with `timeout` in seconds and `pid`, whose load is measured.
+    """
     import wandb
 
     settings: dict[str, Any] = {
@@ -162,7 +168,7 @@ def _settings(mode: str, start: Message) -> Any:
     return wandb.Settings(**settings)
 
 
-def _answers(seconds: float) -> bool:
+def server_answers(seconds: float) -> bool:
     """Whether the server answers anything at all within some seconds; True where a proxy stands before it."""
     import wandb
 

@@ -151,14 +151,14 @@ def decimals_of(metric: Metric) -> int:
 
 def _measured(found: Measured) -> str:
     if found.mean is None:
-        return "--"
+        before = found.before.mean if found.before else None
+        return "--" if before is None else f"({_number(before, decimals_of(found.cell.metric))})\\,{STALE[0]}"
     decimals = decimals_of(found.cell.metric)
     text = _number(found.mean, decimals)
     if found.interval is not None:
         low, high = (_number(end, decimals) for end in found.interval)
         text += rf"\,{{\scriptsize[{low}, {high}]}}"
-    marks = [MARKS[found.verdict][0]] if found.verdict in MARKS else []
-    return text + "".join(rf"\,{mark}" for mark in [*marks, *([STALE[0]] if found.stale else [])])
+    return text + (rf"\,{MARKS[found.verdict][0]}" if found.verdict in MARKS else "")
 
 
 def _legend(table: Table, measured: Sequence[Measured]) -> list[str]:
@@ -167,7 +167,7 @@ def _legend(table: Table, measured: Sequence[Measured]) -> list[str]:
     parts = [f"{sign} {words}" for verdict, (sign, words) in MARKS.items() if verdict in verdicts]
     if any(found.stale for found in measured):
         parts.append(" ".join(STALE))
-    if Verdict.NOT_RUN in verdicts:
+    if any(found.mean is None and not found.stale for found in measured):
         parts.append("-- not run")
     of = {found.interval_of for found in measured if found.interval}
     for name, words in (

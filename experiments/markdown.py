@@ -15,6 +15,7 @@ from experiments.table import Cell, Experiment, Figure, Finding, Row, Table
 
 EMOJI_STYLE = "\ufe0f"  # asks for the coloured form of a sign that has a plain one too
 SIGNS = ("\\*", "†", "‡", "§", "¶")  # of stand-ins; Markdown reads a bare asterisk
+STALE = "⌛"  # of a number that the code of today would not give
 FEW_COMMANDS = 3  # that stand open below a table
 WORDS = {
     Verdict.REPRODUCED: "reproduced",
@@ -107,7 +108,7 @@ def table(wanted: Table, shelf: Shelf, level: int = 2) -> str:
         *_notes(wanted),
         _contradictions(wanted),
         _not_run(wanted, shelf),
-        _stale(wanted, shelf),
+        _stale(found.values()),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -152,7 +153,7 @@ def _fields(found: Measured | None, is_beside: bool) -> list[str]:
     """Published, measured, difference with its verdict; or what was measured alone."""
     if found is None:
         return [""] * (3 if is_beside else 1)
-    measured = numbers.mean_and_interval(found)
+    measured = numbers.mean_and_interval(found) + (f" {STALE}" if found.stale else "")
     if not is_beside:
         return [measured]
     published = numbers.published(found.cell.metric, found.cell.published)
@@ -304,19 +305,10 @@ def _commands(typed: dict[str, list[str]], wanted: Table) -> str:
     return f"{said}.\n\n<details><summary>{count} commands</summary>\n\n{code}\n\n</details>"
 
 
-def _stale(wanted: Table, shelf: Shelf) -> str:
-    """Which of its runs are older than a change that alters results."""
-    runs = {run.name: run for experiment in wanted.experiments for run in shelf.runs(experiment)}
-    reasons: dict[str, list[str]] = {}
-    for name, run in runs.items():
-        for text in why_stale(run.result):
-            reasons.setdefault(text, []).append(f"`{name}`")
-    return "\n\n".join(f"**Stale** ({', '.join(names)}): {sentence(text)}" for text, names in reasons.items())
-
-
-def why_stale(result: object) -> list[str]:
-    """What has changed since a run that alters its numbers."""
-    return []
+def _stale(found: Iterable[Measured]) -> str:
+    """What has changed since the runs of those cells that carry the sign."""
+    reasons = dict.fromkeys(text for one in found for text in one.stale)
+    return " ".join(f"{STALE} Stale, measured before a change: {text.rstrip('.')}." for text in reasons)
 
 
 def figure(wanted: Figure, path: Path | None, links: Links, level: int = 2) -> str:

@@ -58,8 +58,9 @@ class Measured:
             fraction it is cut at 0 and at the metric's scale, as nothing lies beyond.
         interval_of: `seeds` or `rows`; "" where there is none, as of a count.
         one_more: where one more run would fall, 95 %; it is cut in the same places.
-        stale: what changed in the code since these runs, which alters their numbers: such a cell counts as
-            not run, and its number is shown with a mark alone.
+        stale: where there is no run of today: what changed in the code since earlier ones, that alters their
+            numbers.
+        before: what those earlier runs said; such a cell counts as not run, and shows this with a mark alone.
     """
 
     cell: Cell
@@ -70,6 +71,7 @@ class Measured:
     interval_of: str = ""
     one_more: tuple[float, float] | None = None
     stale: tuple[str, ...] = ()
+    before: Measured | None = None
 
     @property
     def mean(self) -> float | None:
@@ -85,8 +87,8 @@ class Measured:
 
     @property
     def verdict(self) -> Verdict:
-        """By `RULE`; a stale number was not measured by the code of today, and says nothing."""
-        if self.mean is None or self.stale:
+        """By `RULE`."""
+        if self.mean is None:
             return Verdict.NOT_RUN
         if self.cell.published is None:
             return Verdict.NOT_PUBLISHED
@@ -140,15 +142,19 @@ class Shelf:
         return [earlier for earlier in found if earlier is not None]
 
     def measured(self, cell: Cell) -> Measured:
-        """What the finished runs say of a cell; where there is none, what stale ones said, marked as such."""
+        """What the finished runs say of a cell; where there is none, what stale ones said, apart."""
         if cell not in self._measured:
-            found = [(run, cell.metric.read(run)) for run in self.runs(cell.experiment)]
-            earlier = self.stale(cell.experiment) if not found else []
-            changed = tuple(dict.fromkeys(what for _, since in earlier for what in since))
             seeds = seeds_of(cell.experiment, self.profile, self.seeds)
-            measured = _measured(cell, found or [(run, cell.metric.read(run)) for run, _ in earlier], seeds)
-            self._measured[cell] = replace(measured, stale=changed, missing=seeds) if earlier else measured
+            found = self.runs(cell.experiment)
+            measured = _measured(cell, found, seeds)
+            self._measured[cell] = measured if found else self._with_stale(measured)
         return self._measured[cell]
+
+    def _with_stale(self, measured: Measured) -> Measured:
+        earlier = self.stale(measured.cell.experiment)
+        before = _measured(measured.cell, [run for run, _ in earlier], ())
+        changed = dict.fromkeys(what for _, since in earlier for what in since)
+        return replace(measured, stale=tuple(changed), before=before) if before.values else measured
 
     def _kept(self, name: str) -> KeptRun | None:
         if name not in self._runs:
@@ -163,10 +169,16 @@ class Shelf:
         return None
 
 
-def _measured(cell: Cell, found: Sequence[tuple[KeptRun, float | None]], seeds: Sequence[int]) -> Measured:
-    pairs = [(run, value) for run, value in found if value is not None]
+def of_runs(metric: Metric, kept_runs: Sequence[KeptRun]) -> Measured:
+    """What some runs of one experiment say of a metric, whether or not a table asks for them."""
+    return _measured(Cell(Experiment(("runs that were named",)), metric), kept_runs, ())
+
+
+def _measured(cell: Cell, found: Sequence[KeptRun], seeds: Sequence[int]) -> Measured:
+    numbers = [(run, cell.metric.read(run)) for run in found]
+    pairs = [(run, value) for run, value in numbers if value is not None]
     runs, values = tuple(run for run, _ in pairs), tuple(value for _, value in pairs)
-    missing = tuple(seed for seed in seeds if seed not in {run.seed for run, _ in found})
+    missing = tuple(seed for seed in seeds if seed not in {run.seed for run in found})
     if not values or cell.metric.higher_is_better is None:
         return Measured(cell, runs, values, missing)
     if len(values) > 1:

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-
 from emoji_pred import runs
-from emoji_pred.cli import CONF
-from emoji_pred.composer import Composer
 from emoji_pred.errors import UserError
+from experiments.compositions import composed
 from experiments.table import Experiment
 
 SMOKE, CPU, FULL = "smoke", "cpu", "full"
@@ -25,6 +22,10 @@ BUNDLED = {
     "emothreat": ("data=sample", "data.language=ur", "data.task=multilabel"),
     "emothreat_public": ("data=sample", "data.language=ur", "data.task=multilabel"),
 }
+NOTE_OF_SMOKE = (
+    "This is a smoke run: every model was trained for three steps on bundled data, to show that all parts "
+    "work. Its numbers mean nothing."
+)
 FEW = ("data.rows=300", "trainer.max_steps=3")
 KEPT_OF_DATA = ("data.clean=",)  # the settings of a dataset that the bundled one has too
 OTHER_CHOICES = {"encoder": "encoder=tiny", "vectors": "vectors=word2vec"}
@@ -50,7 +51,9 @@ def overrides_of(experiment: Experiment, profile: str) -> tuple[str, ...]:
     if profile == CPU:
         return experiment.measured
     whole = experiment.published or experiment.measured
-    return whole if profile == FULL else _on_bundled_data(experiment.measured or whole)
+    if profile == FULL or not whole:
+        return whole
+    return _on_bundled_data(experiment.measured or whole)
 
 
 def seeds_of(experiment: Experiment, profile: str, seeds: int | None = None) -> tuple[int, ...]:
@@ -88,25 +91,6 @@ def _quoted(override: str) -> str:
 def _planned(overrides: tuple[str, ...]) -> Planned:
     config = composed(overrides)
     return Planned(runs.run_hash(runs.identity(config, {})), overrides, config)
-
-
-def composed(overrides: Sequence[str]) -> dict[str, Any]:
-    """What train.py would run for these overrides, as plain values."""
-    return _composer()(list(overrides))
-
-
-@functools.cache
-def _composer() -> Composer:
-    return Composer(_compose, _is_group)
-
-
-def _compose(overrides: list[str]) -> Any:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides)
-
-
-def _is_group(key: str) -> bool:
-    return (CONF / key).is_dir()
 
 
 def _on_bundled_data(overrides: Sequence[str]) -> tuple[str, ...]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
-from experiments import figures, markdown, numbers, pages, profiles, run_list
+from experiments import figures, markdown, numbers, pages, profiles, run_list, story
+from experiments.comparing import comparisons
 from experiments.keeping import ROOT
 from experiments.markdown import Links
 from experiments.measured import RULE, Shelf, Verdict
@@ -67,17 +66,13 @@ def render(
             written += write_page(known[key], shelf, out)
         written.append(_write(out / INDEX, index(tuple(known.values()), shelf, out)))
         if out.resolve() == RESULTS:
-            written += _write_readme(shelf)
+            written += story.write_readme(shelf)
     if HTML in formats:
-        page: Any = importlib.import_module("experiments.page")
+        from experiments import page
+
         page.write(tuple(known.values()), shelf, out / REPORT)
         written.append(out / REPORT)
     return written + _write_tables(papers, shelf, out, formats)
-
-
-def _write_readme(shelf: Shelf) -> list[Path]:
-    """The table and the figure of the project's README."""
-    return []
 
 
 def _write(path: Path, text: str) -> Path:
@@ -91,7 +86,7 @@ def _write_tables(papers: Sequence[Paper], shelf: Shelf, out: Path, formats: Seq
     """Each table as a file for LaTeX, or of CSV."""
     if not {LATEX, CSV} & set(formats):
         return []
-    exports: Any = importlib.import_module("experiments.exports")
+    from experiments import exports
 
     writers: dict[str, tuple[str, Callable[[Table, Shelf], str]]] = {
         LATEX: ("tex", exports.latex),
@@ -147,8 +142,7 @@ def paper_page(paper: Paper, shelf: Shelf, out: Path, drawn: dict[str, Path]) ->
         pages.introduction(paper.key, shelf),
         _findings(paper.findings, shelf, links, drawn),
         f"## How to read the tables\n\n{RULE}",
-        *(markdown.table(table, shelf) for table in paper.tables),
-        *comparisons(paper, shelf),
+        *(part for table in paper.tables for part in _table(table, shelf)),
         *(markdown.figure(figure, drawn.get(figure.name), links) for figure in paper.figures),
         *pages.sections(paper.key, shelf),
         run_list.provenance(run_list.runs_of([paper], shelf), links),
@@ -163,9 +157,8 @@ def _findings(found: Sequence[Finding], shelf: Shelf, links: Links, drawn: dict[
     return "\n\n".join(["## What the paper does not tell", *texts]) if texts else ""
 
 
-def comparisons(paper: Paper, shelf: Shelf) -> list[str]:
-    """Whether the rows of a paper's tables differ by more than chance."""
-    return []
+def _table(table: Table, shelf: Shelf) -> list[str]:
+    return [markdown.table(table, shelf), comparisons(table, shelf)]
 
 
 def index(papers: Sequence[Paper], shelf: Shelf, out: Path) -> str:
@@ -178,7 +171,7 @@ def index(papers: Sequence[Paper], shelf: Shelf, out: Path) -> str:
         "# Results",
         "Published tables beside what this code measures, written by `make reproduce-tables`: "
         f"{len(found)} runs of {measured} experiments, {total} of training one after the other; "
-        f"{len(experiments) - measured} experiments have no run.",
+        f"experiments without a run: {len(experiments) - measured}.",
         *(_index_of(paper, shelf, out) for paper in papers),
         f"## The rule of a verdict\n\n{RULE}",
         _findings_in_short(papers, shelf),

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments import numbers, profiles
 from experiments.keeping import KeptRun
-from experiments.markdown import Links, grid, why_stale
+from experiments.markdown import Links, grid
 from experiments.measured import Shelf
 from experiments.table import Experiment, Paper
 
@@ -81,9 +81,8 @@ def _line(run: KeptRun, links: Links, machines: _Numbered, packages: _Numbered, 
     result = run.result
     given = result["provenance"]
     overrides = [word for word in result["overrides"] if not word.startswith(("seed=", "trainer.threads="))]
-    stale = " **stale**" if why_stale(result) else ""
     return [
-        links.to_run(run.name) + stale,
+        links.to_run(run.name),
         " ".join(f"`{word}`" for word in overrides),
         str(run.seed),
         best_epoch(result),

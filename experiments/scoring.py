@@ -22,6 +22,7 @@ from experiments.keeping import Answers
 Floats = NDArray[np.float64]
 OF_CLASSES = ("precision", "recall", "f1")
 AVERAGES = ("macro", "weighted", "micro")
+COUNTS = ("zeroed_classes", "never_predicted")
 EXAMPLE, SMOOTHED = "example_", "paper_smoothed_"
 _FRACTION = re.compile(
     r"(.*_)?(precision|recall|f1|accuracy)|top_\d+|exact_match|hamming_loss|ece|"
@@ -86,8 +87,10 @@ def score(
         (R,) fractions, or counts of a metric that is one.
 
     Raises:
-        NoSuchMetric: the answers do not hold what it needs.
+        NoSuchMetric: the answers do not hold what it needs, or resamples say nothing of it.
     """
+    if path in COUNTS and weights is not None:
+        raise NoSuchMetric(f"{path}: a resample leaves rare classes out, so it says nothing of this count")
     name = path.removeprefix("top_class_")
     if name != path:
         path = f"per_class/{top_class}/{name}"
@@ -180,7 +183,7 @@ def _ranking_precision(answers: Answers) -> Floats:
 def _of_counts(path: str, labels: Sequence[str], counts: Counts) -> Floats:
     """Precision, recall and F1 of a class, or averaged."""
     hits, given, wanted = counts.hits, counts.given, counts.wanted
-    if path in ("zeroed_classes", "never_predicted"):
+    if path in COUNTS:
         unseen = given == 0 if path == "never_predicted" else (wanted > 0) & (given == 0)
         return unseen.sum(axis=1).astype(np.float64)
     if path.startswith("per_class/"):

@@ -246,7 +246,7 @@ def p_of_seeds(first: Measured, second: Measured) -> float | None:
 
 @functools.lru_cache(maxsize=1024)
 def _sides(table: Table, place: int, shelf: Shelf) -> list[_Side]:
-    """The measured rows of a column that is one metric, none of them stale; none of another column."""
+    """The measured rows of a column that is one metric; none of another column."""
     cells = [(row, line.label, line.cells[place]) for row, line in enumerate(table.rows)]
     metrics = {cell.metric for _, _, cell in cells if cell is not None}
     if len(metrics) != 1:
@@ -255,8 +255,7 @@ def _sides(table: Table, place: int, shelf: Shelf) -> list[_Side]:
     if metric.higher_is_better is None:
         return []
     measured = [(row, label, shelf.measured(cell)) for row, label, cell in cells if cell is not None]
-    today = [part for part in measured if part[2].values and not part[2].stale]
-    return [_side(row, label, found, metric) for row, label, found in today]
+    return [_side(row, label, found, metric) for row, label, found in measured if found.values]
 
 
 def _side(place: int, label: str, measured: Measured, metric: Metric) -> _Side:

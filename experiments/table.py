@@ -53,7 +53,7 @@ class Metric:
     Attributes:
         name: the heading of its column.
         path: where it stands in the result, the steps parted by `/`, such as `macro_f1` or `per_class/❤/f1`;
-            in a list of entries a step is the `label` of one, and `*` is the only key of a mapping.
+            in a list a step is the `label` of an entry, or its place; `*` is the only key of a mapping.
         split: `validation` or `test`, below which the path begins; "": the path begins at the root.
         scale: what the fraction is multiplied by, 100 for percent.
         decimals: of the published number.
@@ -102,6 +102,8 @@ def _below(node: Any, step: str) -> Any:
             return next(iter(node.values()))
         return node.get(step)
     if isinstance(node, Sequence) and not isinstance(node, str):
+        if step.isdigit():
+            return node[int(step)] if int(step) < len(node) else None
         return next((entry for entry in node if entry.get("label") == step), None)
     return None
 

@@ -98,7 +98,13 @@ def load_emothreat(
     train_path = _own(own.train, "train", data_dir) or _official_training(pins.official, data_dir)
     rows, warnings = read_labelled("train", train_path, reading, LABELS)
     train = each_once(rows, conflicts)
-    provenance: dict[str, Any] = {"sources": _origins(pins, own, data_dir), "train": train.counts}
+    of_label = {label: sum(label in row.labels for row in rows) for label in LABELS}
+    provenance: dict[str, Any] = {
+        "sources": _origins(pins, own, data_dir),
+        "train": train.counts,
+        "training_labels": of_label,
+        "training_labels_total": sum(of_label.values()),
+    }
     test_path = _own(own.test, "test", data_dir)
     if test_path is not None:
         test, more = read_labelled("test", test_path, reading, LABELS)

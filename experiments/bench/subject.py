@@ -30,9 +30,9 @@ from emoji_pred.resume import SaveState
 from emoji_pred.signals import StopRequest
 from emoji_pred.token_cache import Tokenized, tokenize
 from emoji_pred.tokenizers import Ragged
+from experiments import profiles
 from experiments.bench.measure import finish_device_work, quiet
 from experiments.bench.settings import Settings
-from experiments.compose import compose_config
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def composed(settings: Settings, *overrides: str) -> dict[str, Any]:
         f"trainer={settings.trainer}",
         "trainer.progress=none",
     ]
-    return compose_config([*own, *overrides])
+    return profiles.composed([*own, *overrides])
 
 
 @functools.lru_cache(maxsize=4)

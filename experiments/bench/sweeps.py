@@ -18,7 +18,7 @@ from emoji_pred import runs
 from emoji_pred.run import identify
 from experiments.bench.measure import Finding, Row, interleave, ratio_row, seconds_row, spread
 from experiments.bench.settings import REPOSITORY, Settings
-from experiments.compose import compose_config
+from experiments.profiles import composed
 
 FOUND_RUNS = 1000
 SHORT_RUNS = 32
@@ -93,7 +93,7 @@ def _timed(place: Path, overrides: Sequence[str]) -> float:
 
 def _multiply(place: Path, overrides: Sequence[str], number: int) -> None:
     """Copies of the run of seed 0 that lie where those of the other seeds would."""
-    config = compose_config([*overrides, f"runs_dir={place}"])
+    config = composed([*overrides, f"runs_dir={place}"])
     trained = identify({**config, "seed": 0}).directory
     for seed in range(1, number):
         copy = identify({**config, "seed": seed}).directory

@@ -13,7 +13,7 @@ from kept_answers import kept_run
 
 from experiments import measured
 from experiments.exports import COLUMNS, csv_text, escaped, latex
-from experiments.measured import Shelf
+from experiments.measured import Measured, Shelf
 from experiments.profiles import Planned
 from experiments.table import Experiment, Metric, Row, Table, experiment_row, papers
 
@@ -153,3 +153,19 @@ def test_csv_computes_nothing_in_a_spreadsheet(shelf: Shelf) -> None:
         assert line["row"].startswith("'"), label
     (line,) = csv.DictReader(io.StringIO(csv_text(table(row("a=b", "ffn", 0.7)), shelf)))
     assert (line["row"], line["difference"]) == ("a=b", "-0.15")  # a negative number stays one
+
+
+def test_a_stale_number_is_marked_and_no_number_of_the_csv(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = table(row("FFN", "ffn", 0.6))
+    (cell,) = own.rows[0].cells
+    assert cell is not None
+    before = shelf.measured(cell)
+    stale = Measured(cell, (), (), (0, 1), stale=("rounded otherwise",), before=before)
+    monkeypatch.setattr(shelf, "measured", lambda _: stale)
+    text = latex(own, shelf)
+    assert cells_of(text)[2][2] == r"(0.550)\,$\circ$"
+    assert "measured before a change of the code" in text and "not run" not in text
+    (line,) = csv.DictReader(io.StringIO(csv_text(own, shelf)))
+    assert (line["mean"], line["verdict"], line["stale"]) == ("", "not run", "rounded otherwise")

@@ -211,8 +211,11 @@ def test_stale_runs_are_shown_as_stale_alone(tmp_path: Path, monkeypatch: pytest
     ]
     found = shelf.measured(cell(0.55))
     assert found.stale == ("a is done otherwise", "b is done otherwise")
-    assert found.values == pytest.approx((0.5, 0.6))
-    assert (found.verdict, found.missing) == (Verdict.NOT_RUN, (0, 1))
+    assert (found.values, found.runs, found.mean) == ((), (), None)
+    assert (found.verdict, found.missing, found.difference) == (Verdict.NOT_RUN, (0, 1), None)
+    assert found.before is not None
+    assert found.before.values == pytest.approx((0.5, 0.6))
+    assert found.before.interval == pytest.approx((0.0, 1.0))
 
 
 def test_a_run_of_today_takes_the_place_of_a_stale_one(
@@ -221,7 +224,7 @@ def test_a_run_of_today_takes_the_place_of_a_stale_one(
     shelf = of_before(tmp_path, monkeypatch, 1)
     assert [run.seed for run, _ in shelf.stale(EXPERIMENT)] == [0]
     found = shelf.measured(cell(1.0))
-    assert (found.values, found.stale, found.missing) == ((1.0,), (), (0,))
+    assert (found.values, found.stale, found.before, found.missing) == ((1.0,), (), None, (0,))
     assert found.verdict is Verdict.REPRODUCED
 
 

@@ -1,0 +1,118 @@
+"""Whether a kept number comes out again: one run trained from nothing, by the command that made it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emoji_pred import runs
+from emoji_pred.errors import UserError
+from experiments.keeping import ROOT, KeptRun, kept
+
+# A linear model's answers are the same on every machine. A network's are so on one processor with the same
+# versions; elsewhere sums are rounded otherwise, and training carries that on.
+EXACTLY, OF_NETWORKS = 1e-9, 0.02
+BUNDLED = "sample"  # at hand everywhere, though no cell of a table
+QUIETLY = ("logger=none", "trainer.threads=1", "trainer.progress=none")
+SPLITS = ("validation", "test")
+NOT_COMPARED = ("yardsticks", "decision")  # of the data alone; thresholds, which the metrics show
+
+
+def retrain(results: Path, name: str = "") -> tuple[list[str], KeptRun]:
+    """Train a kept run again and compare its metrics.
+
+    Args:
+        results: the kept runs.
+        name: of the run; "": the linear one that took the least time, of those whose data are at hand.
+
+    Returns:
+        A line for each metric that differs, and the run.
+
+    Raises:
+        UserError: there is no such run, or it cannot be trained here.
+    """
+    if name:
+        run = kept(name, results)
+        if run is None:
+            raise UserError(f"there is no kept run {name}")
+        return _again(run), run
+    refused = "no linear model is kept"
+    for run in cheapest(results):
+        try:
+            return _again(run), run
+        except UserError as error:
+            refused = str(error)
+    raise UserError(f"no kept run can be trained here; the last one said: {refused}")
+
+
+def cheapest(results: Path) -> list[KeptRun]:
+    """Of each dataset the linear run that took the least time, the cheapest first, bundled data last."""
+    found = [kept(path.parent.name, results) for path in results.glob(f"*/{runs.RESULT}")]
+    linear = [run for run in found if run is not None and runs.is_linear(run.result["config"])]
+    linear.sort(key=lambda run: (_dataset(run) == BUNDLED, float(run.result["wall_seconds"]), run.name))
+    first: dict[str, KeptRun] = {}
+    for run in linear:
+        first.setdefault(_dataset(run), run)
+    return list(first.values())
+
+
+def _dataset(run: KeptRun) -> str:
+    return str(run.result["config"]["data"]["name"])
+
+
+def _again(run: KeptRun) -> list[str]:
+    given = ("seed=", *(f"{part.partition('=')[0]}=" for part in QUIETLY))
+    with tempfile.TemporaryDirectory(prefix="emoji_pred_verify_") as folder:
+        typed = [part for part in run.result["overrides"] if not part.startswith(given)]
+        overrides = [*typed, f"seed={run.seed}", *QUIETLY, f"runs_dir={folder}"]
+        _train(run.name, overrides)
+        result = runs.read_finished(Path(folder) / run.name)
+    if result is None:
+        return [f"{run.name}: {' '.join(typed)} is another run by the code of today"]
+    return list(metric_differences(run, result))
+
+
+def _train(name: str, overrides: Sequence[str]) -> None:
+    environment = {"WANDB_MODE": "offline", **os.environ}
+    done = subprocess.run(
+        [sys.executable, "train.py", *overrides], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise UserError(f"run {name} cannot be trained again: {' '.join(last)}")
+
+
+def metric_differences(run: KeptRun, result: Mapping[str, Any]) -> Iterator[str]:
+    """The metrics of a result that are not those of a kept run.
+
+    Args:
+        run: the kept one.
+        result: of the same command, trained anew.
+    """
+    tolerance = EXACTLY if runs.is_linear(run.result["config"]) else OF_NETWORKS
+    for split in SPLITS:
+        now = dict(_numbers(result.get(split, {}), tolerance != EXACTLY))
+        for path, value in _numbers(run.result.get(split, {}), tolerance != EXACTLY):
+            if path not in now or abs(now[path] - value) > tolerance:
+                yield f"{run.name}: {split}/{path} was {value!r}, and is {now.get(path)!r} when trained again"
+
+
+def _numbers(figures: Mapping[str, Any], fractions_alone: bool) -> Iterator[tuple[str, float]]:
+    """The metrics of a split by path; of a network not those by class, counts or losses, which swing."""
+    for name, value in figures.items():
+        if name in NOT_COMPARED or isinstance(value, bool):
+            continue
+        if isinstance(value, int | float):
+            if not fractions_alone or (isinstance(value, float) and name != "loss"):
+                yield name, float(value)
+        elif name == "per_class" and not fractions_alone:
+            for entry in value:
+                label = entry["label"]
+                yield from (
+                    (f"per_class/{label}/{key}", float(entry[key])) for key in entry if key != "label"
+                )

@@ -1,0 +1,89 @@
+"""`make verify-results`: whether every committed number is what the kept answers give, and pages show it.
+
+    python -m experiments.verify
+    python -m experiments.verify --retrain             # trains the cheapest cell again, too
+
+Each metric of each kept run is computed once more from its answers; its name, files and configuration must
+fit together; every page and table is rendered again and compared byte by byte. One line a difference, and
+exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from emoji_pred.errors import FAILED, UserError, mistakes_told
+from experiments.checked_pages import page_differences
+from experiments.checked_runs import run_differences
+from experiments.checked_training import retrain
+from experiments.keeping import RESULTS
+
+CHEAPEST = "cheapest"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; ends with 0, 1 where anything differs, 2 for a mistake."""
+    options = _parser().parse_args(arguments)
+    with mistakes_told():
+        lines = verify(options.results, pages=not options.no_pages, again=options.retrain)
+    for line in lines:
+        print(line, file=sys.stderr)
+    if lines:
+        print(f"{len(lines)} differences", file=sys.stderr)
+        sys.exit(FAILED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.verify", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the kept runs (default: results/runs)")
+    parser.add_argument("--no-pages", action="store_true", help="the kept runs alone")
+    parser.add_argument(
+        "--retrain",
+        nargs="?",
+        const=CHEAPEST,
+        metavar="RUN",
+        help="train a kept run again and compare: the cheapest linear one, or the one named",
+    )
+    return parser
+
+
+def verify(results: Path = RESULTS, *, pages: bool = True, again: str | None = None) -> list[str]:
+    """Check the kept runs, the pages, and one run by training it; print what was checked.
+
+    Args:
+        results: the kept runs.
+        pages: whether the committed pages are rendered again.
+        again: which run is trained again; "cheapest": the linear one that took the least time.
+
+    Returns:
+        A line for each difference.
+
+    Raises:
+        UserError: what was asked for cannot be checked here.
+    """
+    if not results.is_dir():
+        raise UserError(f"{results} is not there; --results names the directory of the kept runs")
+    lines, computed = run_differences(results)
+    print(f"{_counted(results)} runs: {computed} numbers computed from the answers again", flush=True)
+    if pages:
+        wrong, written = page_differences()
+        lines += wrong
+        print(f"{written} files rendered again", flush=True)
+    if again:
+        wrong, run = retrain(results, "" if again == CHEAPEST else again)
+        lines += wrong
+        print(f"run {run.name} ({' '.join(run.result['overrides'])}) trained again", flush=True)
+    return lines
+
+
+def _counted(results: Path) -> int:
+    return sum(path.is_dir() for path in results.iterdir())
+
+
+if __name__ == "__main__":
+    main()

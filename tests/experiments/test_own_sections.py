@@ -1,0 +1,132 @@
+"""What the pages of Telegram-Rus and EmoThreat say beside their tables, and the command that draws."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emoji_pred.errors import UserError
+from emoji_pred.examples import TELEGRAM
+from experiments import drawing
+from experiments.keeping import RESULTS
+from experiments.measured import Shelf
+from experiments.pages import emothreat, telegram_rus
+from experiments.table import Experiment, papers
+from experiments.tables import emothreat_findings
+from experiments.tables import emothreat_models as urdu
+from experiments.tables import telegram_rus_models as russian
+
+EVERY = {paper.key: paper for paper in papers()}
+
+
+@pytest.fixture(scope="module")
+def shelf() -> Shelf:
+    if not any(RESULTS.glob("*/result.json")):
+        pytest.skip("there are no kept runs")
+    return Shelf()
+
+
+@pytest.mark.parametrize("page", [telegram_rus, emothreat])
+def test_a_page_without_runs_has_its_introduction_alone(page: Any, tmp_path: Path) -> None:
+    empty = Shelf(tmp_path / "runs")
+    text = page.introduction(empty)
+    assert "not the paper's experiment" in text and "None" not in text and "{" not in text
+    assert page.sections(empty) == []
+
+
+def test_the_introductions_count_the_rows_of_the_runs(shelf: Shelf) -> None:
+    assert "13,384 / 1,674 / 1,677 rows of 62 emoji" in telegram_rus.introduction(shelf)
+    assert "4,839 / 533 / 1,348 rows for train, validation, test" in emothreat.introduction(shelf)
+
+
+def test_the_run_that_was_drawn_is_the_best_on_validation(shelf: Shelf) -> None:
+    """The figures and phrases are of one run; a better one is to be drawn instead."""
+    best = drawing.drawn_run(EVERY["telegram_rus"], shelf)
+    assert best is not None
+    assert {answer["run"] for answer in telegram_rus.kept_phrases(shelf)} == {best.name}
+    folder = RESULTS.parent / "telegram_rus" / "figures"
+    assert f"run {best.name}" in (folder / "clusters.md").read_text(encoding="utf-8")
+    others = [
+        run.result["validation"]["macro_f1"]
+        for experiment in {**russian.IN_PAPER, **russian.OURS}.values()
+        for run in shelf.runs(experiment)
+        if run.result["curves"]  # a linear model has no last layer to draw
+    ]
+    assert best.result["validation"]["macro_f1"] == max(others)
+
+
+def test_what_is_seen_is_of_the_runs_it_names(shelf: Shelf) -> None:
+    text = telegram_rus.what_is_seen(shelf)
+    (line,) = (line for line in text.splitlines() if "from the lightest" in line)
+    for alpha, name in zip(
+        telegram_rus.BY_WEIGHT, ("uniform", "inverse_sqrt", "inverse_three_quarters"), strict=True
+    ):
+        (run,) = shelf.runs(russian.focal(name))
+        assert f"{alpha} {100 * run.result['validation']['top_1']:.2f} / " in line
+    assert "(paper: 16.26 against 13.84)" in text and "(paper: 20.35 against 16.34)" in text
+    assert telegram_rus.what_is_seen(Shelf(shelf.results / "none")) == ""
+
+
+def test_the_phrases_stand_with_the_answers_of_the_paper(shelf: Shelf) -> None:
+    lines = telegram_rus.phrases(shelf).splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][2:]
+    assert [row[0] for row in rows] == [text for text, _ in TELEGRAM]
+    assert rows[3][1:3] == ["😴", "no such class"]  # not among the 62 emoji of the small variant
+
+
+def test_each_class_of_the_drawn_run_has_a_line(shelf: Shelf) -> None:
+    best = telegram_rus.best_run(shelf, russian.CNN_NAVEC)
+    text = telegram_rus.by_class(shelf)
+    assert best is not None and best.name in text
+    assert len([line for line in text.splitlines() if line.startswith("| ")]) == 2 + len(best.labels)
+
+
+def test_the_best_of_both_sides_are_chosen_on_validation(shelf: Shelf) -> None:
+    for path in urdu.COMPARED:
+        found = emothreat_findings.best_of_side(shelf, "TF-IDF", path)
+        assert found is not None
+        scores = {label: shelf.runs(urdu.MODELS[urdu.ALL_ROWS][label])[0].result for label in urdu.TFIDF}
+        best = max(scores, key=lambda label: scores[label]["validation"][path])
+        assert found == (best, pytest.approx(scores[best]["test"][path]))
+    assert "| all rows | accuracy, +1 (the notebook) | 0.708 linear SVC |" in emothreat.best_of_both(shelf)
+
+
+def test_what_cannot_be_drawn_is_told_in_one_line(shelf: Shelf, tmp_path: Path) -> None:
+    telegram = EVERY["telegram_rus"]
+    assert drawing.draw(EVERY["emothreat"], shelf, tmp_path) == []
+    with pytest.raises(UserError, match="no run of telegram_rus is kept"):
+        drawing.draw(telegram, Shelf(tmp_path / "runs"), tmp_path)
+    with pytest.raises(UserError, match=r"only its result is kept.*data=telegram_rus_small"):
+        drawing.draw(telegram, shelf, tmp_path)
+
+
+def test_figures_and_phrases_are_made_by_the_commands_of_the_suite(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed: list[tuple[str, ...]] = []
+
+    def command(*words: str) -> str:
+        typed.append(words)
+        return json.dumps({"text": "да", "paper": "👍"}, ensure_ascii=False) + "\n"
+
+    monkeypatch.setattr(drawing, "_command", command)
+    monkeypatch.setattr(drawing.runs, "read_finished", lambda path: {"run": path.name})
+    elsewhere = Shelf(tmp_path / "runs")
+    monkeypatch.setattr(elsewhere, "runs", lambda experiment: shelf.runs(experiment))
+    (tmp_path / "telegram_rus").mkdir()
+    _, phrases = drawing.draw(EVERY["telegram_rus"], elsewhere, tmp_path / "trained")
+    best = drawing.drawn_run(EVERY["telegram_rus"], shelf)
+    assert best is not None and [words[:2] for words in typed] == [
+        ("embeddings", best.name),
+        ("predict", best.name),
+    ]
+    assert all("--runs-dir" in words for words in typed) and "telegram" in typed[1]
+    line = json.loads(phrases.read_text(encoding="utf-8"))
+    assert line == {"run": best.name, "text": "да", "paper": "👍"}
+
+
+def test_experiments_without_a_run_are_never_drawn(tmp_path: Path) -> None:
+    assert telegram_rus.best_run(Shelf(tmp_path), Experiment(("data=sample",))) is None
