@@ -38,7 +38,8 @@ def section(table: Table, collected: Collected, drawn_above: str = "", below: st
         heads += f"<th scope=col class=drawn>{wording.escape(table.head[column])}{_key(lines, column)}</th>"
     return (
         f'<section class=table id="{wording.escape(table.name)}">'
-        f"<h3>{wording.escape(table.title)} {permalink(table.name)}<span class=kind>{kind}</span></h3>{about}{drawn_above}"
+        f"<h3>{wording.escape(table.title)} {permalink(table.name)}<span class=kind>{kind}</span></h3>"
+        f"{about}{drawn_above}"
         f'<div class=scroll tabindex=0 role=region aria-label="{wording.escape(table.title)}"><table{wordy}>'
         f"<thead><tr><th scope=col></th>{heads}<th scope=col>runs</th></tr></thead>"
         f"<tbody>{body}</tbody></table></div>{_notes(table, lines, collected)}{below}</section>"
