@@ -19,6 +19,7 @@ asking twice). Over all pairs of rows on a metric they are corrected by Holm's m
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import itertools
 import math
@@ -200,7 +201,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
         from statsmodels.stats.multitest import multipletests
     except ImportError as error:
         raise UserError("comparisons of rows need statsmodels: pip install 'emoji_pred[tables]'") from error
-    return [float(value) for value in multipletests(p_values, method="holm")[1]]
+    gc.freeze()  # it collects garbage at each call, which with all runs in memory is nearly all of its time
+    try:
+        return [float(value) for value in multipletests(p_values, method="holm")[1]]
+    finally:
+        gc.unfreeze()
 
 
 def p_of_rows(difference: float, drawn: NDArray[np.float64]) -> float:
