@@ -203,11 +203,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
         from statsmodels.stats.multitest import multipletests
     except ImportError as error:
         raise UserError("comparisons of rows need statsmodels: pip install 'emoji_pred[tables]'") from error
-<<<<<<< HEAD
     gc.freeze()  # multipletests collects garbage at every call: 0.1 s where the runs of a report are loaded
-=======
-    gc.freeze()  # it collects garbage at each call, which with all runs in memory is nearly all of its time
->>>>>>> html6
     try:
         return [float(value) for value in multipletests(p_values, method="holm")[1]]
     finally:
