@@ -59,9 +59,7 @@ def class_counts(answers: Answers, classes: int, weights: NDArray[np.floating] |
     weighed = _weighed(answers, weights)
     if answers.truth.ndim > 1:
         truth, given = answers.truth.astype(bool), answers.given.astype(bool)
-        exact = weighed.dtype  # of float32 weights, which are whole numbers, the sums are exact
-        parts = (truth & given, given, truth)
-        return Counts(*((weighed @ part.astype(exact)).astype(np.float64) for part in parts))
+        return Counts(*(weighed @ part.astype(np.float64) for part in (truth & given, given, truth)))
     confusion = _confusion(answers, weighed, classes)  # (R, C, C), a row is the true class
     hits = confusion.diagonal(axis1=1, axis2=2).copy()  # a view would keep all the rest, 31 MB of 62 classes
     return Counts(hits, confusion.sum(axis=1), confusion.sum(axis=2))
@@ -97,7 +95,7 @@ def score(
     if name != path:
         path = f"per_class/{top_class}/{name}"
     if counts is not None and answers.truth.ndim == 1 and path in ("accuracy", "top_1"):
-        return _ratio(counts.hits.sum(axis=1), counts.wanted.sum(axis=1))
+        return _ratio(counts.hits.sum(axis=1), counts.wanted.sum(axis=1))  # without a look at the rows
     of_rows = _of_one_label if answers.truth.ndim == 1 else _of_many_labels
     found = of_rows(answers, path, _weighed(answers, weights))
     if found is not None:
