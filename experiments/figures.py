@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emoji_pred import runs
+from emoji_pred.errors import UserError
 from experiments import numbers
 from experiments.keeping import KeptRun
 from experiments.markdown import shown
@@ -190,10 +191,16 @@ def canvas(
         size: width and height in inches, of 72 points.
         lines: of axes.
         columns: of axes.
+
+    Raises:
+        UserError: matplotlib is not installed.
     """
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure as Drawing
+    try:
+        import matplotlib
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure as Drawing
+    except ImportError as error:
+        raise UserError("figures of tables need matplotlib: pip install -e '.[tables]'") from error
 
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings(

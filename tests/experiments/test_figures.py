@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from reported_runs import curves, keep_run, shelf_of
 
+from emoji_pred.errors import UserError
 from experiments import figures
 from experiments.measured import Shelf
 from experiments.table import Cell, Experiment, Figure, Finding, Metric
 
-pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install -e '.[figures]'")
+pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install -e '.[tables]'")
 
 ACCURACY = Metric("accuracy", "accuracy")
 FFN, LINEAR = Experiment(("model=ffn",), seeds=2), Experiment(("model=linear",), random=False)
@@ -109,3 +111,13 @@ def test_every_colour_has_one_for_dark_screens(shelf: Shelf, tmp_path: Path) -> 
     for colour in used:
         assert f'[style*="fill: {colour}"]{{fill:{figures.DARK[colour]} !important}}' in svg
     assert "prefers-color-scheme: dark" in svg
+
+
+def test_without_matplotlib_one_line_says_what_to_install(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(
+        UserError, match=r"^figures of tables need matplotlib: pip install -e '\.\[tables\]'$"
+    ):
+        figures.draw(CURVES, shelf, tmp_path / "x.svg")

@@ -14,7 +14,7 @@ from experiments.measured import RULE, Shelf, Verdict
 from experiments.rendering import index, render, verdicts
 from experiments.table import Cell, Experiment, Figure, Finding, Metric, Paper, Table, experiment_row, papers
 
-pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install -e '.[figures]'")
+pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install -e '.[tables]'")
 
 ACCURACY = Metric("accuracy", "accuracy")
 FFN = Experiment(("model=ffn",), seeds=2)

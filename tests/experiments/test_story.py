@@ -15,7 +15,7 @@ from experiments.profiles import Planned
 from experiments.table import Experiment
 from experiments.tables.tweeteval import AS_DISTRIBUTED, LEAK_FREE, MODELS
 
-pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install -e '.[figures]'")
+pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install -e '.[tables]'")
 
 
 @pytest.fixture
