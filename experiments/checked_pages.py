@@ -182,7 +182,7 @@ def _section(lines: Sequence[str], place: int) -> str:
     """The name of the table, figure or finding above a line, or else the heading."""
     for number in reversed(range(min(place, len(lines)))):
         if lines[number].startswith("#"):
-            above = lines[number - 2] if number > 1 else ""  # markdown.heading puts the name there
+            above = lines[number - 2] if number > 1 else ""  # markup.heading puts the name there
             is_named = above.startswith('<a id="')
             return above.split('"')[1].replace("-", ".") if is_named else lines[number].lstrip("# ")
     return "the top"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from emoji_pred.errors import UserError
 from experiments import numbers
-from experiments.markdown import grid, shown
+from experiments.markup import grid, shown
 from experiments.measured import Shelf
 from experiments.table import Cell, Metric, Table
 

@@ -19,7 +19,7 @@ from emoji_pred import runs
 from emoji_pred.errors import UserError
 from experiments import numbers
 from experiments.keeping import KeptRun
-from experiments.markdown import shown
+from experiments.markup import shown
 from experiments.measured import Measured, Shelf
 from experiments.table import Figure, Finding
 

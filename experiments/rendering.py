@@ -8,10 +8,10 @@ from pathlib import Path
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
-from experiments import figures, markdown, numbers, pages, profiles, run_list, story
+from experiments import figures, markdown, markup, numbers, pages, profiles, run_list, story
 from experiments.comparing import comparisons
 from experiments.keeping import ROOT
-from experiments.markdown import Links
+from experiments.markup import Links
 from experiments.measured import RULE, Shelf, Verdict
 from experiments.table import Figure, Finding, Paper, Table
 from experiments.table import papers as all_papers
@@ -195,10 +195,10 @@ def _index_of(paper: Paper, shelf: Shelf, out: Path) -> str:
     rows = []
     for table in paper.tables:
         count = counts[table.name]
-        link = f"[{table.title}]({paper.key}.md#{markdown.anchor(table.name)})"
+        link = f"[{table.title}]({paper.key}.md#{markup.anchor(table.name)})"
         numbers_of = [str(count[verdict] or "") for verdict in columns]
         rows.append([f"`{table.name}`", link, str(sum(count.values())), *numbers_of])
-    table_of = markdown.grid(["table", "what", "cells", *names], rows, left=2)
+    table_of = markup.grid(["table", "what", "cells", *names], rows, left=2)
     return f"## [{paper.title}]({paper.key}.md)\n\n{paper.citation}.\n\n{table_of}"
 
 
@@ -209,7 +209,7 @@ def verdicts(table: Table, shelf: Shelf) -> Counter[Verdict]:
 
 def _findings_in_short(papers: Sequence[Paper], shelf: Shelf) -> str:
     lines = [
-        f"- [{finding.title.rstrip('.')}]({paper.key}.md#{markdown.anchor(finding.name)})."
+        f"- [{finding.title.rstrip('.')}]({paper.key}.md#{markup.anchor(finding.name)})."
         for paper in papers
         for finding in paper.findings
         if finding.text(shelf)
@@ -243,4 +243,4 @@ def _times(papers: Sequence[Paper], shelf: Shelf) -> str:
             rows.append([typed, str(len(found)), numbers.minutes(took / len(found)), numbers.minutes(took)])
     if not rows:
         return ""
-    return "## How long it took\n\n" + markdown.grid(["experiment", "runs", "each", "together"], rows)
+    return "## How long it took\n\n" + markup.grid(["experiment", "runs", "each", "together"], rows)

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments import numbers, profiles
 from experiments.keeping import KeptRun
-from experiments.markdown import Links, grid
+from experiments.markup import Links, grid
 from experiments.measured import Shelf
 from experiments.table import Experiment, Paper
 

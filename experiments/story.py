@@ -10,7 +10,7 @@ from emoji_pred import runs
 from emoji_pred.errors import UserError
 from experiments import figures, numbers
 from experiments.keeping import ROOT
-from experiments.markdown import grid, sentence
+from experiments.markup import grid, sentence
 from experiments.measured import Measured, Shelf
 from experiments.table import Cell, Metric
 from experiments.tables.tweeteval import AS_DISTRIBUTED, LEAK_FREE, MODELS, PUBLISHED, REPORTS, TABLE_OF

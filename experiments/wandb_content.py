@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from emoji_pred.run_tables import RowTable
-from experiments import markdown, run_list
-from experiments.markdown import Links
+from experiments import markdown, markup, run_list
+from experiments.markup import Links
 from experiments.measured import RULE, Measured, Shelf
 from experiments.profiles import overrides_of
 from experiments.table import Cell, Paper, Row, Table
@@ -118,7 +118,7 @@ def pieces(paper: Paper, shelf: Shelf) -> list[Piece]:
 def table_text(table: Table, shelf: Shelf) -> str:
     """A table as on its page, without the heading and its anchor."""
     whole = markdown.table(table, shelf)
-    return whole.removeprefix(markdown.heading(table.name, table.title)).strip()
+    return whole.removeprefix(markup.heading(table.name, table.title)).strip()
 
 
 def _findings(paper: Paper, shelf: Shelf) -> list[Piece]:

@@ -13,7 +13,7 @@ from experiments.cards.best import Trained, identity
 from experiments.cards.facts import Facts, facts_of
 from experiments.cards.readings import readings
 from experiments.keeping import KeptRun
-from experiments.markdown import grid
+from experiments.markup import grid
 from experiments.measured import of_runs
 from experiments.table import Metric
 

@@ -15,7 +15,7 @@ from emoji_pred.run_tables import last_split
 from experiments import numbers
 from experiments.cards.best import Trained, identity
 from experiments.keeping import ROOT, KeptRun
-from experiments.markdown import shown
+from experiments.markup import shown
 from experiments.measured import Measured, of_runs
 from experiments.profiles import composed
 from experiments.table import Metric, Select

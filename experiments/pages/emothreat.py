@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.markdown import grid
+from experiments.markup import grid
 from experiments.measured import Shelf
 from experiments.profiles import SMOKE
 from experiments.table import Cell, Metric

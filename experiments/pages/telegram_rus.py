@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments import numbers
 from experiments.keeping import KeptRun
-from experiments.markdown import grid, shown
+from experiments.markup import grid, shown
 from experiments.measured import Shelf
 from experiments.profiles import SMOKE
 from experiments.table import Cell, Experiment, Metric

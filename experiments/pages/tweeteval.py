@@ -10,7 +10,7 @@ import numpy as np
 from emoji_pred.errors import UserError
 from experiments import numbers
 from experiments.keeping import Answers, KeptRun
-from experiments.markdown import grid, shown
+from experiments.markup import grid, shown
 from experiments.measured import Shelf, over_seeds
 from experiments.table import Experiment, Metric
 from experiments.tables.tweeteval import (

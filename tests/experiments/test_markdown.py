@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from reported_runs import keep_run, shelf_of
 
-from experiments import markdown, numbers
-from experiments.markdown import Links
+from experiments import markdown, markup, numbers
+from experiments.markup import Links
 from experiments.measured import Measured, Shelf
 from experiments.table import Cell, Experiment, Figure, Finding, Metric, Row, Table, experiment_row
 
@@ -176,7 +176,7 @@ def test_numbers_have_separators_and_a_true_minus() -> None:
     [("❤", "❤\ufe0f"), ("☀", "☀\ufe0f"), ("😂", "😂"), ("🇺🇸", "🇺🇸"), ("A", "A"), ("anger", "anger")],
 )
 def test_plain_signs_are_shown_in_colour(label: str, shown: str) -> None:
-    assert markdown.shown(label) == shown
+    assert markup.shown(label) == shown
 
 
 def test_links_stay_inside_of_what_moves_together(tmp_path: Path, shelf: Shelf) -> None:

@@ -82,8 +82,8 @@ def test_the_best_on_validation_is_chosen_and_its_best_seed_shown(results: Path,
     mean = np.mean(scores)
     ((_, own, of_seeds),) = lines_of(section(card, "Measured on the test split"), "macro F1")
     assert own.startswith(f"{scores[1]:.3f} [")
-    assert of_seeds == f"{mean:.3f} [{mean - reach:.3f}, {min(mean + reach, 1):.3f}]"
-    low, high = map(float, own.partition("[")[2].rstrip("]").split(", "))
+    assert of_seeds == f"{mean:.3f} [{mean - reach:.3f},\u00a0{min(mean + reach, 1):.3f}]"
+    low, high = map(float, own.partition("[")[2].rstrip("]").split(","))
     assert low < scores[1] < high
 
 

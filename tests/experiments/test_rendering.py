@@ -9,7 +9,7 @@ from reported_runs import keep_run, shelf_of
 
 from emoji_pred.errors import UserError
 from experiments import pages, rendering, run_list
-from experiments.markdown import Links
+from experiments.markup import Links
 from experiments.measured import RULE, Shelf, Verdict
 from experiments.rendering import index, render, verdicts
 from experiments.table import Cell, Experiment, Figure, Finding, Metric, Paper, Table, experiment_row, papers
