@@ -279,7 +279,8 @@ def _total_lines(plan: Plan) -> list[str]:
     if plan.profile == SMOKE:
         return [f"Time: under 5 minutes{at_once}"]
     time = f"about {words_of(plan.seconds)}{at_once}" if plan.seconds else "unknown"
-    more = f", and {unknown} runs of unknown time" if unknown and plan.seconds else ""
+    runs_of = "1 run" if unknown == 1 else f"{unknown} runs"
+    more = f", and {runs_of} of unknown time" if unknown and plan.seconds else ""
     disk = f"about {size(plan.disk)} while they train" if plan.disk else "unknown"
     return [f"Time: {time}{more}", f"Disk: {disk}; {size(free_disk(plan.runs_dir))} are free"]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ from typing import NoReturn
 
 from emoji_pred import runs
 from emoji_pred.errors import FAILED, UserError, did_you_mean, mistakes_told
+from emoji_pred.process import output_may_be_cut
 from experiments import keeping
 from experiments.commands import (
     Command,
@@ -72,8 +74,12 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends with 0, 1 where a run failed, 2 for a mistake, 130 for Ctrl-C."""
-    with mistakes_told():
-        code = reproduce(wish_of(arguments))
+    try:
+        with output_may_be_cut(), mistakes_told():
+            code = reproduce(wish_of(arguments))
+    except KeyboardInterrupt:  # outside the training
+        print("\nstopped by SIGINT; the same command continues", file=sys.stderr)
+        code = 128 + signal.SIGINT
     if code:
         sys.exit(code)
 

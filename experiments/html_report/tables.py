@@ -103,7 +103,8 @@ def inside(measured: Measured) -> str:
     """Sign, number and interval; below them what was published, and the difference."""
     verdict = measured.verdict
     sign = f"<i aria-hidden=true>{wording.SIGNS[verdict]}</i><span class=hidden>{verdict.value}: </span>"
-    mean = numbers.mean(measured)
+    # What stale runs said is never shown as the plain number.
+    mean = f"({numbers.mean(measured.before)})" if measured.before else numbers.mean(measured)
     spread = " ".join(filter(None, (wording.interval(measured), "stale" if measured.stale else "")))
     lines = f"<b>{sign}{mean}</b>" + (f" <small>{spread}</small>" if spread else "")
     if measured.cell.published is None:
@@ -117,8 +118,8 @@ def inside(measured: Measured) -> str:
 def runs_in_words(measured: Measured) -> str:
     """How many runs a number is of, and what its interval is over."""
     count, lacking = len(measured.values), len(measured.missing)
-    if measured.stale:
-        return f"{count} stale"
+    if measured.before:
+        return f"{len(measured.before.values)} stale"
     if not count:
         return "none" if lacking else wording.DASH
     words = f"{count} seeds" if count > 1 else "1 run"

@@ -196,7 +196,7 @@ def test_what_is_missing_cheapest_first_and_the_unknown_last(tmp_path: Path) -> 
     text = described(found, ["one"])
     assert "one, profile cpu: 5 runs, 1 finished, 4 missing" in text
     assert "data=sample encoder=tiny model=cnn seed=0,2  (its other seeds)" in text
-    assert "about 1 min 47 s, one after the other, and 1 runs of unknown time" in text
+    assert "about 1 min 47 s, one after the other, and 1 run of unknown time" in text
 
 
 def test_seeds_asked_for_and_runs_finished_in_the_directory_of_runs(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,14 +16,17 @@ from typing import Any
 
 import psutil
 import pytest
+import stand_in_train
 from conftest import REPOSITORY
 
 from emoji_pred import lease, runs
 from experiments import reproduce
+from experiments.measured import Shelf
 from experiments.planning import experiments_of
 from experiments.profiles import NOTE_OF_SMOKE, SMOKE, planned
-from experiments.table import papers
+from experiments.table import chosen, papers
 
+FEW_RUNS = 3
 Main = Callable[..., tuple[int, str, str]]
 
 
@@ -53,8 +57,8 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Stands in for the report: notes what is to be rendered, writes a page and an HTML file."""
     calls: list[tuple[Any, ...]] = []
 
-    def render(chosen: Any, shelf: Any, out: Path, formats: Any) -> list[Path]:
-        calls.append((chosen, shelf, out, tuple(formats)))
+    def render(papers: Any, shelf: Any, out: Path, formats: Any) -> list[Path]:
+        calls.append((papers, shelf, out, tuple(formats)))
         out.mkdir(parents=True, exist_ok=True)
         (out / "README.md").write_text("# Results\n")
         (out / "report.html").write_text("<html><body class='x'><h1>Results</h1></body></html>")
@@ -122,36 +126,64 @@ def test_too_little_disk_is_told_before_anything_starts(
     assert code == 2 and "has 1 MB free; make room" in err and "start" not in out
 
 
-def _tables_of(paper: Any) -> str:
-    """The table of a paper with the fewest runs."""
-    counts = {
-        table.name: len({run.name for one in table.experiments for run in planned(one, SMOKE)})
-        for table in paper.tables
-    }
-    return min((name for name in counts if counts[name]), key=lambda name: counts[name])
+def _small_tables() -> list[str]:
+    """Of each paper the table with the fewest runs, if these are few."""
+    found = []
+    for paper in papers():
+        counts = {
+            len({run.name for one in table.experiments for run in planned(one, SMOKE)}): table.name
+            for table in reversed(paper.tables)
+        }
+        fewest = min(count for count in counts if count)
+        found += [counts[fewest]] if fewest <= FEW_RUNS else []
+    return found
 
 
-def test_a_part_of_the_smoke_profile_from_end_to_end(
+def test_a_part_of_the_smoke_profile_from_end_to_end(main: Main, tmp_path: Path) -> None:
+    names = _small_tables()
+    assert len(names) >= 3
+    typed = ("--tables", ",".join(names), "--profile", "smoke", "--jobs", "2", "--runs-dir", str(tmp_path))
+    before = sorted(reproduce.keeping.RESULTS.parent.rglob("*"))
+    code, out, err = main(*typed, "--format", "all")
+    assert code == 0, out + err
+    report = tmp_path / "smoke" / "report"
+    shelf = Shelf(report / "runs", SMOKE)
+    for experiment in experiments_of(chosen(",".join(names))):  # every cell has its run
+        assert len(shelf.runs(experiment)) == len(planned(experiment, SMOKE)) == 1
+    for page in ("README.md", "report.html", *(f"{paper.key}.md" for paper in chosen(",".join(names)))):
+        assert (report / page).read_text(encoding="utf-8").count(NOTE_OF_SMOKE) == 1
+    assert {path.stem for path in (report / "tables").glob("*.tex")} == set(names)
+    assert {path.stem for path in (report / "tables").glob("*.csv")} == set(names)
+    assert sorted(reproduce.keeping.RESULTS.parent.rglob("*")) == before  # never among the results
+    assert [path.name for path in tmp_path.iterdir()] == ["smoke"]
+    code, out, _ = main(*typed, "--format", "csv")  # nothing is missing: it is rendered, that is all
+    assert code == 0 and " 0 missing" in out and "start" not in out and "wrote" in out
+
+
+def test_a_page_that_says_itself_that_it_is_a_smoke_run_is_left_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<body class='x'><h1>1</h1></body>")
+    reproduce.mark_as_smoke(page)
+    marked = page.read_text()
+    assert marked.startswith("<body class='x'><p role=") and marked.endswith("</p><h1>1</h1></body>")
+    reproduce.mark_as_smoke(page)
+    assert page.read_text() == marked
+    (tmp_path / "figure.svg").write_text("<svg/>")
+    reproduce.mark_as_smoke(tmp_path / "figure.svg")
+    assert (tmp_path / "figure.svg").read_text() == "<svg/>"
+
+
+def test_what_is_finished_is_kept_before_anything_and_only_rendered(
     main: Main, tmp_path: Path, rendered: list[tuple[Any, ...]]
 ) -> None:
-    names = [_tables_of(paper) for paper in papers()]
-    typed = ("--tables", ",".join(names), "--profile", "smoke", "--jobs", "2", "--runs-dir", str(tmp_path))
-    before = sorted(reproduce.keeping.RESULTS.iterdir())
-    code, out, err = main(*typed)
-    assert code == 0, out + err
-    smoke = tmp_path / "smoke"
-    report = smoke / "report"
-    ((chosen, shelf, place, formats),) = rendered
-    assert place == report and formats == ("markdown", "html")
-    assert [table.name for paper in chosen for table in paper.tables] == names
-    for experiment in experiments_of(chosen):  # every cell has its run
-        assert len(shelf.runs(experiment)) == len(planned(experiment, SMOKE)) == 1
-    assert (report / "README.md").read_text().startswith(f"> **{NOTE_OF_SMOKE}**")
-    assert (report / "report.html").read_text().count(NOTE_OF_SMOKE) == 1
-    assert sorted(reproduce.keeping.RESULTS.iterdir()) == before  # never among the results
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["smoke"]
-    code, out, _ = main(*typed)  # nothing is missing: it is rendered, that is all
-    assert code == 0 and " 0 missing" in out and "start" not in out and len(rendered) == 2
+    (run,) = planned(chosen("tweeteval.4")[0].tables[0].experiments[0], SMOKE)
+    stand_in_train.finish(tmp_path / "smoke" / run.name)
+    code, out, err = main("--tables", "tweeteval.4", "--profile", "smoke", "--runs-dir", str(tmp_path))
+    assert code == 0 and "1 finished, 0 missing" in out, err
+    ((papers_of, shelf, place, formats),) = rendered
+    assert [table.name for table in papers_of[0].tables] == ["tweeteval.4"]
+    assert (shelf.profile, shelf.seeds, formats) == (SMOKE, None, ("markdown", "html"))
+    assert (place / "runs" / run.name / runs.RESULT).is_file()
 
 
 def _started(tmp_path: Path, cache: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -233,12 +265,18 @@ def test_ctrl_c_says_how_far_it_came_and_ends_with_130(tmp_path: Path, cache: Pa
     assert not alive
 
 
+def _processor_seconds() -> float:
+    """Of this process and of those that it started and that have ended."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
 @pytest.mark.slow
 def test_the_whole_smoke_profile(main: Main, tmp_path: Path) -> None:
-    begun = time.monotonic()
+    begun = _processor_seconds()
     code, out, err = main("--profile", "smoke", "--runs-dir", str(tmp_path), "--format", "all")
     assert code == 0, out + err
-    assert time.monotonic() - begun < 300 or (os.cpu_count() or 1) < 2
+    assert _processor_seconds() - begun < 2 * 300  # five minutes of two cores, whatever else they do
     report = tmp_path / "smoke" / "report"
     assert NOTE_OF_SMOKE in (report / "README.md").read_text()
     for experiment in experiments_of(papers()):
