@@ -33,7 +33,7 @@ LOGS = "logs"
 LOOKED_EVERY_SECONDS = 0.2
 KILLED_AFTER_SECONDS = 60.0  # that a command may take to end where this process ends by an error of its own
 SAID_SECONDS = 10.0  # of what is left: less is not worth a word
-SHOWN_CHARS = 300  # of an error
+SHOWN_CHARS = 600  # of an error
 
 
 @dataclass

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import NoReturn
 
 from emoji_pred import runs
@@ -37,6 +38,7 @@ from experiments.profiles import CPU, NOTE_OF_SMOKE, PROFILES, SMOKE
 from experiments.table import Paper, chosen
 
 PAGES, OF_TABLES = ("markdown", "html"), ("latex", "csv")
+FEW_CHARS = 100  # of an error that was told before
 FORMATS = (*PAGES, *OF_TABLES)
 
 
@@ -164,7 +166,7 @@ def reproduce(wish: Wish) -> int:
     wanted = chosen(wish.tables)
     if not wish.dry:
         check_places(wish)
-    history = history_of(wish.places, wish.hardware.gpus > 0)
+    history = history_of(wish.places, wish.hardware.gpus > 0, keeping.RESULTS)
     launcher = wish.hardware.launcher[0].partition("=")[2] if wish.hardware.launcher else ""
     found = plan(wanted, wish.profile, wish.seeds, wish.hardware.jobs, wish.places, history, launcher)
     print(described(found, _names(wish, wanted)), flush=True)
@@ -230,10 +232,10 @@ def _train(found: Plan, wish: Wish, history: History) -> int:
     shown = [part for part in parts if not part.startswith("0 ")] + [f"{left} left"] * bool(left)
     print(f"\n{', '.join(shown)}, in {words_of(time.monotonic() - started)}", flush=True)
     for name, (said, log) in ends.failed.items():
-        print(f"  {name}: {said}; its output: {log}")
+        print(f"  failed {name}: {shorten(said, FEW_CHARS)}; its output: {log}")
     for reason in dict.fromkeys(ends.skipped.values()):
         count = list(ends.skipped.values()).count(reason)
-        print(f"  {count} skipped for: {reason}")
+        print(f"  skipped {count}: {shorten(reason, FEW_CHARS)}")
     if ends.signal_number:
         print("stopped; the same command continues", file=sys.stderr)
         return 128 + ends.signal_number
