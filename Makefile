@@ -28,7 +28,7 @@ SOURCES := emoji_pred $(wildcard train.py experiments hydra_plugins)
 OFFLINE := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 WANDB_MODE=offline
 PYTEST := $(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses $(WORKERS)
 
-.PHONY: help venv train reproduce-tables test test-all test-lowest lint format bench minilm clean
+.PHONY: help venv train reproduce-tables verify-results test test-all test-lowest lint format bench minilm clean
 
 help:  ## show this text
 	@echo "make train [DATA=$(DATA)] [ENCODER=$(ENCODER)] [ARGS='trainer=gpu seed=1,2,3']; all targets:"
@@ -51,6 +51,9 @@ reproduce-tables: $(INSTALLED)  ## train what the tables of the papers lack, sho
 	@$(BIN)/python -m experiments.reproduce --tables '$(TABLE)' --profile '$(PROFILE)' --seeds '$(SEEDS)' \
 	  --jobs '$(JOBS)' --format '$(FORMAT)' --launcher '$(LAUNCHER)' --runs-dir '$(RUNS_DIR)' --out '$(OUT)' \
 	  $(if $(filter-out 0 no false,$(DRY)),--dry)
+
+verify-results: $(INSTALLED)  ## compute every committed number and page again, and train one cheap cell again
+	@$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m experiments.verify $(if $(ARGS),$(ARGS),--retrain)
 
 test: lint  ## floors, types, style and the tests, without network
 	$(PYTEST)

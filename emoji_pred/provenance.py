@@ -76,8 +76,13 @@ def _device(on_gpu: bool) -> dict[str, Any]:
 
 
 def _git(root: Path, *arguments: str) -> str:
+    # Nothing is locked: a git that is killed with its run would leave the lock behind in the user's checkout.
     done = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
+        ["git", "--no-optional-locks", "-C", str(root), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
     )
     return done.stdout.strip()
 

@@ -153,7 +153,9 @@ def _fields(found: Measured | None, is_beside: bool) -> list[str]:
     """Published, measured, difference with its verdict; or what was measured alone."""
     if found is None:
         return [""] * (3 if is_beside else 1)
-    measured = numbers.mean_and_interval(found) + (f" {STALE}" if found.stale else "")
+    measured = numbers.mean_and_interval(found)
+    if found.before:  # never as the plain number
+        measured = f"({numbers.mean_and_interval(found.before)}) {STALE}"
     if not is_beside:
         return [measured]
     published = numbers.published(found.cell.metric, found.cell.published)
@@ -212,7 +214,7 @@ def _runs_text(experiments: Iterable[Experiment], shelf: Shelf) -> str:
         have = len(shelf.runs(experiment))
         want = len(profiles.seeds_of(experiment, shelf.profile, shelf.seeds))
         texts.add(str(have) if have in (0, want) else f"{have} of {want}")
-    ordered = sorted(texts, key=lambda text: int(text.split()[0]))
+    ordered = sorted(texts, key=lambda text: (int(text.split()[0]), text))  # the same in every process
     return ordered[0] if len(ordered) == 1 else f"{ordered[0]}–{ordered[-1]}" if ordered else ""
 
 

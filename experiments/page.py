@@ -12,7 +12,7 @@ from emoji_pred import runs
 from experiments.html_report import provenance, wording
 from experiments.html_report.collected import Collected
 from experiments.html_report.papers import contents, count_verdicts, section
-from experiments.measured import RULE, Shelf
+from experiments.measured import RULE, Shelf, Verdict
 from experiments.table import Paper
 
 PARTS = Path(__file__).with_name("html_report")
@@ -42,9 +42,7 @@ def render(papers: Sequence[Paper], shelf: Shelf, audits: Path | None = None) ->
         audits: where `<name>/audit.html` lie, as seen from the page; None: not to be linked.
     """
     collected = Collected(shelf)
-    # What no paper has comes last.
-    ordered = sorted(papers, key=lambda paper: not any(table.in_paper for table in paper.tables))
-    written = [(paper, *section(paper, collected, audits)) for paper in ordered]
+    written = [(paper, *section(paper, collected, audits)) for paper in _in_order(papers, shelf)]
     script = "\n".join(_part(name) for name in SCRIPTS)
     filled = {
         "POLICY": _policy(script),
@@ -60,6 +58,17 @@ def render(papers: Sequence[Paper], shelf: Shelf, audits: Path | None = None) ->
     }
     # In one pass: what is filled in may hold anything.
     return re.sub(r"__([A-Z]+)__", lambda found: filled.get(found[1], found[0]), _part("page.html"))
+
+
+def _in_order(papers: Sequence[Paper], shelf: Shelf) -> list[Paper]:
+    """First the paper of which most numbers were judged."""
+    unjudged = (Verdict.NOT_RUN, Verdict.NOT_PUBLISHED, Verdict.NOT_COMPARABLE)
+
+    def judged(paper: Paper) -> int:
+        cells = [cell for table in paper.tables for row in table.rows for cell in row.cells if cell]
+        return sum(shelf.measured(cell).verdict not in unjudged for cell in cells)
+
+    return sorted(papers, key=judged, reverse=True)
 
 
 def _audits(folder: Path) -> Path | None:

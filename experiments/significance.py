@@ -19,9 +19,11 @@ asking twice). Over all pairs of rows on a metric they are corrected by Holm's m
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import itertools
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from experiments.measured import Measured, Shelf
 
 LEVEL = 0.05
+NO_SPREAD = 1e-12  # what is left of equal numbers that were summed in another order
 SMALLEST = 1e-6  # the normal law is believed no further
 COUNTED = 10  # resamples beyond zero: fewer say little of how small a p value is
 OTHER_ROWS = "they answer other rows"
@@ -200,7 +203,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
         from statsmodels.stats.multitest import multipletests
     except ImportError as error:
         raise UserError("comparisons of rows need statsmodels: pip install 'emoji_pred[tables]'") from error
-    return [float(value) for value in multipletests(p_values, method="holm")[1]]
+    gc.freeze()  # multipletests collects garbage at every call: 0.1 s where the runs of a report are loaded
+    try:
+        return [float(value) for value in multipletests(p_values, method="holm")[1]]
+    finally:
+        gc.unfreeze()
 
 
 def p_of_rows(difference: float, drawn: NDArray[np.float64]) -> float:
@@ -236,12 +243,15 @@ def p_of_seeds(first: Measured, second: Measured) -> float | None:
     ):
         return None
     means = [float(np.mean(side.values)) for side in (first, second)]
-    if not any(np.ptp(side.values) for side in (first, second)):  # no spread at all, and so no t
-        return 1.0 if means[0] == means[1] else 0.0
-    if all(random):
-        return float(stats.ttest_ind(first.values, second.values, equal_var=False).pvalue)
-    seeds, fixed = (first, means[1]) if random[0] else (second, means[0])
-    return float(stats.ttest_1samp(seeds.values, fixed).pvalue)
+    asked = [side for side, is_random in zip((first, second), random, strict=True) if is_random]
+    if max(np.ptp(side.values) for side in asked) < NO_SPREAD:  # and so no t
+        return 1.0 if abs(means[0] - means[1]) < NO_SPREAD else 0.0
+    with warnings.catch_warnings():  # of one side whose seeds all gave the same
+        warnings.filterwarnings("ignore", "Precision loss", RuntimeWarning)
+        if all(random):
+            return float(stats.ttest_ind(first.values, second.values, equal_var=False).pvalue)
+        seeds, fixed = (first, means[1]) if random[0] else (second, means[0])
+        return float(stats.ttest_1samp(seeds.values, fixed).pvalue)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -10,7 +10,7 @@ from experiments.measured import Measured
 from experiments.table import Table
 
 FEWEST = 3  # rows with a number, for a figure
-WIDTH, HEIGHT = 150, 16
+WIDTH, HEIGHT = 120, 16
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ function bar(share) {
 function spread(cell) {
   const values = cell.values.map(([, value]) => value), shown = [...values, ...(cell.ends ?? []), ...(cell.next ?? []), ...("printed" in cell ? [cell.printed] : [])];
   if (!values.length || shown.length < 2) return null;
-  const low = Math.min(...shown), high = Math.max(...shown), wide = 560, room = 30;
+  const low = Math.min(...shown), high = Math.max(...shown), wide = Math.min(560, innerWidth - 40), room = 30;
   const x = value => room + (high > low ? (value - low) / (high - low) : 0.5) * (wide - 2 * room);
   const svg = mark("svg", {class: "chart", viewBox: `0 0 ${wide} 74`, role: "img", "aria-label": "Runs, interval and published number on a line"}, mark("line", {class: "grid", x1: 10, x2: wide - 10, y1: 36, y2: 36}));
   if (cell.next) svg.append(mark("rect", {x: x(cell.next[0]), y: 28, width: Math.max(1, x(cell.next[1]) - x(cell.next[0])), height: 16, rx: 3, fill: "var(--accent)", "fill-opacity": 0.14}, mark("title", {}, "where one more run would fall, 95 %")));

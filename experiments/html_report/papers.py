@@ -10,7 +10,7 @@ from experiments.html_report import ablation, comparisons, figures, tables, word
 from experiments.html_report.bars import Bar, labelled
 from experiments.html_report.collected import Collected
 from experiments.measured import Measured, Verdict
-from experiments.table import Finding, Paper, Table
+from experiments.table import Finding, Paper
 
 Entry = tuple[str, str, Sequence[Measured]]  # of the contents: id, title, measurements
 
@@ -28,8 +28,8 @@ def section(paper: Paper, collected: Collected, audits: Path | None) -> tuple[st
     parts = []
     for table in paper.tables:
         first = len(collected.measurements)
-        body = tables.section(table, collected)
-        parts.append(body.removesuffix("</section>") + _below(table, collected) + "</section>")
+        grid, compared = ablation.section(table, collected), comparisons.section(table, collected.shelf)
+        parts.append(tables.section(table, collected, grid, compared))
         entries.append((table.name, table.title, collected.measurements[first:]))
     for place, figure in enumerate(paper.figures):
         again = figure.kind in {one.kind for one in paper.figures[:place]}
@@ -46,10 +46,6 @@ def section(paper: Paper, collected: Collected, audits: Path | None) -> tuple[st
         f"{strip(everything)}{findings}{''.join(parts)}</section>",
         entries,
     )
-
-
-def _below(table: Table, collected: Collected) -> str:
-    return ablation.section(table, collected) + comparisons.section(table, collected.shelf)
 
 
 def strip(measured: Sequence[Measured], words: bool = True) -> str:

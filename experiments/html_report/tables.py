@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from experiments import numbers
 from experiments.html_report import wording
 from experiments.html_report.bars import Bar, bars, drawn_column
 from experiments.html_report.collected import Collected
-from experiments.measured import ROWS, SEEDS, Measured, Verdict
+from experiments.measured import ROWS, SEEDS, Measured
 from experiments.table import Experiment, Row, Table
 
 Line = list[tuple[int, Measured] | None]  # of each cell its number in the page, and what was measured
 
 
-def section(table: Table, collected: Collected) -> str:
-    """The table with what stands above and below it."""
+def section(table: Table, collected: Collected, drawn_above: str = "", below: str = "") -> str:
+    """The table with what stands above and below it.
+
+    Args:
+        table: which.
+        collected: takes its cells.
+        drawn_above, below: HTML that belongs to it.
+    """
     lines = [_line(table, place, row, collected) for place, row in enumerate(table.rows)]
     column = drawn_column(table)
     drawn = _bars(lines, column)
@@ -33,13 +38,15 @@ def section(table: Table, collected: Collected) -> str:
         heads += f"<th scope=col class=drawn>{wording.escape(table.head[column])}{_key(lines, column)}</th>"
     return (
         f'<section class=table id="{wording.escape(table.name)}">'
-        f"<h3>{wording.escape(table.title)} {permalink(table.name)}<span class=kind>{kind}</span></h3>{about}"
+        f"<h3>{wording.escape(table.title)} {permalink(table.name)}<span class=kind>{kind}</span></h3>"
+        f"{about}{drawn_above}"
         f'<div class=scroll tabindex=0 role=region aria-label="{wording.escape(table.title)}"><table{wordy}>'
         f"<thead><tr><th scope=col></th>{heads}<th scope=col>runs</th></tr></thead>"
-        f"<tbody>{body}</tbody></table></div>{_notes(table, lines, collected)}</section>"
+        f"<tbody>{body}</tbody></table></div>{_notes(table, lines, collected)}{below}</section>"
     )
 
 
+MOST_NAMED = 6  # rows in a note
 WORDY = 20  # characters of a label beyond which the first column is wide
 MEASURED, PUBLISHED = "<i class=measured></i>measured ", "<i class=published></i>published"
 
@@ -54,11 +61,6 @@ def _key(lines: Sequence[Line], column: int) -> str:
 def permalink(name: str) -> str:
     """A link to a place in the page, to be copied."""
     return f'<a class=anchor href="#{wording.escape(name)}">{wording.escape(name)}</a>'
-
-
-def verdicts(lines: Sequence[Line]) -> Counter[Verdict]:
-    """How many cells have which verdict."""
-    return Counter(entry[1].verdict for line in lines for entry in line if entry)
 
 
 def _line(table: Table, place: int, row: Row, collected: Collected) -> Line:
@@ -101,7 +103,8 @@ def inside(measured: Measured) -> str:
     """Sign, number and interval; below them what was published, and the difference."""
     verdict = measured.verdict
     sign = f"<i aria-hidden=true>{wording.SIGNS[verdict]}</i><span class=hidden>{verdict.value}: </span>"
-    mean = numbers.mean(measured)
+    # What stale runs said is never shown as the plain number.
+    mean = f"({numbers.mean(measured.before)})" if measured.before else numbers.mean(measured)
     spread = " ".join(filter(None, (wording.interval(measured), "stale" if measured.stale else "")))
     lines = f"<b>{sign}{mean}</b>" + (f" <small>{spread}</small>" if spread else "")
     if measured.cell.published is None:
@@ -115,8 +118,8 @@ def inside(measured: Measured) -> str:
 def runs_in_words(measured: Measured) -> str:
     """How many runs a number is of, and what its interval is over."""
     count, lacking = len(measured.values), len(measured.missing)
-    if measured.stale:
-        return f"{count} stale"
+    if measured.before:
+        return f"{len(measured.before.values)} stale"
     if not count:
         return "none" if lacking else wording.DASH
     words = f"{count} seeds" if count > 1 else "1 run"
@@ -146,10 +149,15 @@ def _notes(table: Table, lines: Sequence[Line], collected: Collected) -> str:
                 labels = stand_ins.setdefault(entry[1].cell.experiment.stand_in, [])
                 labels += [] if row.label in labels else [row.label]
     for words, labels in stand_ins.items():
-        whole = len(labels) == len(table.rows)
-        of = "" if whole else f" <span class=soft>({', '.join(map(wording.name, labels))})</span>"
+        of = "" if len(labels) == len(table.rows) else f" <span class=soft>({_few(labels)})</span>"
         parts.append(f"<p class=footnote>≁ {wording.prose_line(words)}{of}</p>")
     return "".join(parts) + _not_run(table, collected)
+
+
+def _few(labels: Sequence[str]) -> str:
+    left = len(labels) - MOST_NAMED
+    named = ", ".join(map(wording.name, labels if left < 2 else labels[:MOST_NAMED]))
+    return named if left < 2 else f"{named} and {left} more rows"
 
 
 def _not_run(table: Table, collected: Collected) -> str:
@@ -166,8 +174,8 @@ def _not_run(table: Table, collected: Collected) -> str:
 
 def _lacking(table: Table, experiment: Experiment, typed: str) -> str:
     labels = [row.label for row in table.rows if any(c and c.experiment == experiment for c in row.cells)]
-    few = (
-        labels if len(labels) <= 3 else ["all rows"] if len(labels) == len(table.rows) else [*labels[:3], "…"]
-    )
+    whole = len(labels) == len(table.rows) > 1
     reason = wording.prose_line(experiment.lacking) if experiment.lacking else "not run yet"
-    return f"<li>{', '.join(map(wording.name, few))}: {reason}<br><code>{wording.escape(typed)}</code></li>"
+    return (
+        f"<li>{'all rows' if whole else _few(labels)}: {reason}<br><code>{wording.escape(typed)}</code></li>"
+    )

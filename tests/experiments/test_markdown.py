@@ -126,9 +126,10 @@ def test_notes_and_contradictions(shelf: Shelf) -> None:
 def test_a_stale_number_is_marked(shelf: Shelf) -> None:
     cell = Cell(FFN, ACCURACY, 0.5)
     shelf.runs(FFN)
-    shelf._measured[cell] = Measured(cell, (), (0.5,), (), stale=("dropout moved",))
+    before = Measured(cell, (), (0.5,), ())
+    shelf._measured[cell] = Measured(cell, (), (), (0, 1, 2), stale=("dropout moved",), before=before)
     text = markdown.table(table(Row("FFN", (cell,)), head=("accuracy",)), shelf)
-    assert "0.500 ⌛" in text
+    assert "| FFN | 0.50 | (0.500) ⌛ | – |" in text
     assert "⌛ Stale, measured before a change: dropout moved." in text
 
 

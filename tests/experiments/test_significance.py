@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -229,6 +230,9 @@ def test_the_test_of_seeds_is_welchs_by_hand() -> None:
     assert p_of_seeds(of_seeds(1, random=False), of_seeds(2, random=False)) is None
     assert p_of_seeds(of_seeds(1, 1), of_seeds(1, 1)) == 1
     assert p_of_seeds(of_seeds(1, 1), of_seeds(2, 2)) == 0
+    with warnings.catch_warnings(action="error"):
+        found = p_of_seeds(of_seeds(0.1, 0.1, 0.1 + 1e-17), of_seeds(0.1, 0.2, 0.3))
+    assert found == pytest.approx(2 * stats.t.sf(0.1 / (0.01 / 3) ** 0.5, 2))
 
 
 def test_holm_by_hand() -> None:

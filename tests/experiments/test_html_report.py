@@ -1,0 +1,190 @@
+"""Parts of the HTML report: words, bars, grids, comparisons, figures from files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from invented_runs import ACCURACY, ALONE, LABELS, MACRO, PICTURE, SCRIPT, SEEDED, a_paper, put
+
+from experiments.html_report import ablation, comparisons, figures, wording
+from experiments.html_report.bars import Bar, bars, drawn_column
+from experiments.html_report.collected import Collected
+from experiments.measured import Measured, Shelf
+from experiments.page import render
+from experiments.table import Cell, Experiment, Figure, Metric, Table, experiment_row
+
+
+def seeded(values: tuple[float, ...], published: float | None = None) -> Measured:
+    """A measurement whose interval is two points to each side."""
+    mean = sum(values) / len(values)
+    cell = Cell(SEEDED, ACCURACY, published)
+    return Measured(cell, (), values, (), (mean - 0.02, mean + 0.02), "seeds", (0.0, 1.0))
+
+
+def test_an_interval_over_seeds_is_a_reach_and_one_over_rows_has_two_ends() -> None:
+    found = seeded((0.3, 0.4))
+    assert wording.interval(found) == "± 0.020"
+    assert wording.interval(replace(found, interval=(0.31, 0.40), interval_of="rows")) == "0.310 – 0.400"
+    assert wording.interval(replace(found, interval=None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("published", "difference"), [(0.25, "+0.100"), (0.5, "−0.150"), (0.35, "0.000"), (None, "")]
+)
+def test_a_difference_has_its_sign(published: float | None, difference: str) -> None:
+    assert wording.difference(seeded((0.3, 0.4), published)) == difference
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("❤", "<bdi class=emoji>❤\ufe0f</bdi>"),
+        ("🇺🇸", "<bdi class=emoji>🇺🇸</bdi>"),
+        ("👨‍👩‍👧", "<bdi class=emoji>👨‍👩‍👧</bdi>"),
+        ("7", "<bdi>7</bdi>"),
+        ("FFN ❤", "<bdi>FFN ❤</bdi>"),
+        ("خوشی", '<bdi lang="ur" dir="rtl">خوشی</bdi>'),
+        ("a<b", "<bdi>a&lt;b</bdi>"),
+    ],
+)
+def test_a_label_is_shown_in_its_own_script(text: str, shown: str) -> None:
+    assert wording.name(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text", [PICTURE, SCRIPT, "![](http://example.org/a.png)", "[x](javascript:alert(1))"]
+)
+def test_prose_makes_no_markup_of_its_own(text: str) -> None:
+    made = wording.prose(text)
+    assert "<script" not in made and "<img" not in made and 'href="javascript' not in made
+
+
+def test_prose_is_markdown() -> None:
+    assert wording.prose_line("*so* `it` is") == "<em>so</em> <code>it</code> is"
+
+
+def test_json_in_a_script_ends_no_script_and_is_read_back() -> None:
+    value = [SCRIPT, "<!--", "\u2028", "خوشی"]
+    text = wording.script_json(value)
+    assert "<" not in text and "\u2028" not in text
+    assert json.loads(text) == value
+    with pytest.raises(ValueError):
+        wording.script_json(float("nan"))
+
+
+def test_bars_share_one_scale_from_zero() -> None:
+    wanted = [Bar(0.4, None, None), Bar(0.2, (0.1, 0.3), 0.3), None, Bar(0.1, None, None)]
+    longest, half, none, _ = bars(wanted)
+    assert 'width="116.0"' in longest and 'width="58.0"' in half and none == ""
+    assert 'd="M87.0 1v14"' in half  # the published 0.3 of 0.4
+
+
+def test_too_few_numbers_draw_no_bars() -> None:
+    assert bars([Bar(0.4, None, None), Bar(0.2, None, None)]) == []
+
+
+def test_the_column_that_is_drawn_is_f1_before_anything_else() -> None:
+    support = Metric("rows", "per_class/a/support", decimals=0, higher_is_better=None)
+    f1 = Metric("F1", "per_class/a/f1")
+
+    def column(*metrics: Metric) -> int | None:
+        row = experiment_row("a", SEEDED, metrics)
+        return drawn_column(Table("t", "t", tuple(metric.name for metric in metrics), (row,)))
+
+    assert column(ACCURACY, support, f1, MACRO) == 2
+    assert column(support, ACCURACY, MACRO) == 2
+    assert column(support, ACCURACY) == 1
+    assert column(support) is None
+
+
+def a_grid() -> tuple[Table, list[Experiment]]:
+    """Two losses by two class weights."""
+    experiments = [
+        Experiment(("data=sample", "model=ffn", f"loss={loss}", f"alpha={alpha}"))
+        for loss in ("focal", "weighted_cross_entropy")
+        for alpha in ("uniform", "balanced")
+    ]
+    rows = tuple(experiment_row(str(place), one, (ACCURACY,)) for place, one in enumerate(experiments))
+    return Table("t.grid", "Grid", ("accuracy",), rows), experiments
+
+
+def test_a_grid_of_losses_and_weights_is_a_table_of_shades(tmp_path: Path) -> None:
+    table, experiments = a_grid()
+    assert ablation.section(table, Collected(Shelf(tmp_path))) == ""  # nothing was measured
+    for experiment, accuracy in zip(experiments[:3], (0.2, 0.4, 0.3), strict=True):
+        put(experiment, tmp_path / "runs", (accuracy,))
+    made = ablation.section(table, Collected(Shelf(tmp_path / "runs")))
+    assert [made.count(shade) for shade in ("--depth:8%", "--depth:70%", "--depth:39%", "○")] == [1, 1, 1, 1]
+    assert made.index("focal") < made.index("weighted_cross_entropy")
+
+
+def test_other_tables_are_no_grid(tmp_path: Path) -> None:
+    assert ablation.section(a_paper().tables[0], Collected(Shelf(tmp_path))) == ""
+
+
+def test_rows_are_ranked_and_their_pairs_listed(tmp_path: Path) -> None:
+    table, experiments = a_grid()
+    assert comparisons.section(table, Shelf(tmp_path)) == ""
+    for experiment, accuracy in zip(experiments, (0.2, 0.4, 0.3, 0.1), strict=True):
+        put(experiment, tmp_path / "runs", (accuracy,))
+    made = comparisons.section(table, Shelf(tmp_path / "runs"))
+    assert "Which rows differ in accuracy" in made
+    places = [made.index(f"<bdi>{place}</bdi>") for place in (1, 2, 0, 3)]  # the best first
+    assert places == sorted(places)
+    # All runs gave the same answers, so that no pair is told apart: one bar beside all, and twelve signs.
+    assert made.count("group in") == 4 and made.count(">=</td>") == 12
+
+
+def test_curves_of_a_figure_are_those_of_its_runs(tmp_path: Path) -> None:
+    names = put(SEEDED, tmp_path / "runs", (0.3, 0.4))
+    paper = a_paper()
+    made = figures.section(paper.figures[0], paper, Collected(Shelf(tmp_path / "runs")))
+    assert f'data-curves="{names[0]} {names[1]}"' in made and "2 seeds" in made
+
+
+def test_rows_of_classes_are_drawn_the_largest_first(tmp_path: Path) -> None:
+    put(ALONE, tmp_path / "runs", (0.3,))
+    figure = Figure("invented.figure2", "Figure 2", "class_counts", (("all", ALONE),))
+    made = figures.section(figure, a_paper(), Collected(Shelf(tmp_path / "runs")))
+    assert "test rows of each class" in made and made.count("<tr>") == len(LABELS)
+
+
+@pytest.fixture
+def with_files(tmp_path: Path) -> Shelf:
+    """Label embeddings and answers to phrases beside the runs."""
+    folder = tmp_path / "invented"
+    (folder / "figures").mkdir(parents=True)
+    head = "label,name,cluster,training_rows,f1,pca_x,pca_y,tsne_x,tsne_y"
+    lines = [head, "😂,joy,1,10,0.5,0,0,1,1", f'"{PICTURE}",odd,2,,0.25,1,2,3,4', "❤,heart,2,5,0.75,2,1,0,0"]
+    (folder / "figures" / "coordinates.csv").write_text("\n".join(lines), encoding="utf-8")
+    answer = {"label": PICTURE, "probability": 0.51}
+    asked = {"run": "abc", "text": SCRIPT, "predictions": [answer], "paper": "😂", "rank_of_paper": None}
+    (folder / "examples.jsonl").write_text(json.dumps(asked) + "\n", encoding="utf-8")
+    return Shelf(tmp_path / "runs")
+
+
+def test_embeddings_are_drawn_and_then_their_clusters(with_files: Shelf) -> None:
+    places = Figure("invented.figure2", "Figure 2", "embeddings", (("all", ALONE),))
+    paper = replace(a_paper(), figures=(places, replace(places, name="invented.figure3", title="Figure 3")))
+    page = render((paper,), with_files)
+    assert page.count("<svg class=plane") == 2  # there are no places by UMAP
+    assert page.count("<td class=number>0.500</td>") == 2  # the mean F1 of (0.25, 0.75), and of 0.5 alone
+    assert PICTURE not in page
+
+
+def test_the_papers_phrases_are_shown_with_our_answers(with_files: Shelf) -> None:
+    made = figures.phrases(a_paper(), Collected(with_files))
+    assert "0.51" in made and "<script" not in made and "<img" not in made
+    assert figures.phrases(replace(a_paper(), key="other"), Collected(with_files)) == ""
+
+
+def test_a_stale_number_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(SEEDED, tmp_path / "runs", (0.3, 0.4))
+    shelf = Shelf(tmp_path / "runs")
+    real = shelf.measured
+    monkeypatch.setattr(shelf, "measured", lambda cell: replace(real(cell), stale=("the loss was wrong",)))
+    page = render((a_paper(),), shelf)
+    assert "2 stale" in page and '"stale":["the loss was wrong"]' in page
