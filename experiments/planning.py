@@ -272,7 +272,10 @@ def _missing_lines(plan: Plan) -> list[str]:
     for estimate, members in groups.items():
         for typed, places in joined([wanted.run.overrides for wanted in members]):
             states = _states([members[place] for place in places])
-            each, notes = words_of(estimate.seconds), "; ".join([estimate.like, *states])
+            each, like = words_of(estimate.seconds), estimate.like
+            if plan.profile == SMOKE and estimate.seconds is None:  # a second or so, by their three steps
+                each, like = "seconds", "three steps"
+            notes = "; ".join([like, *states])
             lines.append(f"{len(places):4}  {each:>12}  {' '.join(typed)}  ({notes})")
     return lines
 

@@ -166,7 +166,8 @@ def reproduce(wish: Wish) -> int:
     wanted = chosen(wish.tables)
     if not wish.dry:
         check_places(wish)
-    history = history_of(wish.places, wish.hardware.gpus > 0, keeping.RESULTS)
+    more = None if wish.profile == SMOKE else keeping.RESULTS  # whole runs tell nothing of three steps
+    history = history_of(wish.places, wish.hardware.gpus > 0, more)
     launcher = wish.hardware.launcher[0].partition("=")[2] if wish.hardware.launcher else ""
     found = plan(wanted, wish.profile, wish.seeds, wish.hardware.jobs, wish.places, history, launcher)
     print(described(found, _names(wish, wanted)), flush=True)
