@@ -33,7 +33,7 @@ LOGS = "logs"
 LOOKED_EVERY_SECONDS = 0.2
 KILLED_AFTER_SECONDS = 60.0  # that a command may take to end where this process ends by an error of its own
 SAID_SECONDS = 10.0  # of what is left: less is not worth a word
-SHOWN_CHARS = 300  # of an error
+SHOWN_CHARS = 600  # of an error
 
 
 @dataclass
@@ -102,6 +102,7 @@ class Launch:
         self.total = sum(len(command.runs) for command in commands)
         self._told_of: set[str] = set()
         self._asked_at = 0.0  # seconds, monotonic
+        self._stopping_said = False
 
     def run(self) -> Ends:
         """Run all; a run that fails stops no other."""
@@ -110,6 +111,7 @@ class Launch:
             while self.running or (self.queue and not self.ends.signal_number):
                 self._start_some()
                 time.sleep(LOOKED_EVERY_SECONDS)
+                self._say_stopping()
                 self._look()
         return self.ends
 
@@ -164,6 +166,8 @@ class Launch:
                 preexec_fn=stop_with_parent if sys.platform == "linux" else None,
             )
         self.running.append(Running(command, process, log, begins, time.monotonic(), before))
+        if self.ends.signal_number:  # it came meanwhile
+            _send(process, self.ends.signal_number)
         seconds = _seconds(command.runs)
         takes = f" (about {words_of(seconds)})" if seconds else ""
         count = f"{len(command.runs)} runs" if len(command.runs) > 1 else first.name
@@ -271,11 +275,14 @@ class Launch:
         now = time.monotonic()
         if self.ends.signal_number and now - self._asked_at < TWICE_SECONDS:
             return  # make hands on what the terminal has sent
-        again = self.ends.signal_number != 0
         self.ends.signal_number, self._asked_at = number, now
         for running in self.running:
             _send(running.process, number)
-        if not again:
+
+    def _say_stopping(self) -> None:
+        """Not in the handler of the signal, which may have come in the middle of a line."""
+        if self.ends.signal_number and not self._stopping_said:
+            self._stopping_said = True
             self.say("stopping: the runs save their states; a second signal ends them at once")
 
     @contextmanager

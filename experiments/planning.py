@@ -152,16 +152,27 @@ def plan(
     )
 
 
-def history_of(places: Places, gpu: bool = False) -> History:
-    """What all kept runs took."""
+def history_of(places: Places, gpu: bool = False, more: Path | None = None) -> History:
+    """What all kept runs took.
+
+    Args:
+        places: of the runs.
+        gpu: whether the runs to come train on a GPU.
+        more: another directory of kept runs.
+    """
     history = History(gpu)
-    for path in sorted(places.kept.glob(f"*/{runs.RESULT}")):
+    kept = {path.parent.name: path for place in (more, places.kept) if place for path in _results(place)}
+    for path in kept.values():
         try:
             result = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
         history.add(result, places.runs_dir / path.parent.name)
     return history
+
+
+def _results(kept: Path) -> list[Path]:
+    return sorted(kept.glob(f"*/{runs.RESULT}"))
 
 
 def time_of(estimates: Sequence[Estimate], jobs: int) -> float:
@@ -261,7 +272,10 @@ def _missing_lines(plan: Plan) -> list[str]:
     for estimate, members in groups.items():
         for typed, places in joined([wanted.run.overrides for wanted in members]):
             states = _states([members[place] for place in places])
-            each, notes = words_of(estimate.seconds), "; ".join([estimate.like, *states])
+            each, like = words_of(estimate.seconds), estimate.like
+            if plan.profile == SMOKE and estimate.seconds is None:  # a second or so, by their three steps
+                each, like = "seconds", "three steps"
+            notes = "; ".join([like, *states])
             lines.append(f"{len(places):4}  {each:>12}  {' '.join(typed)}  ({notes})")
     return lines
 

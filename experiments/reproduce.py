@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import NoReturn
 
 from emoji_pred import runs
@@ -31,13 +32,14 @@ from experiments.commands import (
     shared_commands,
     single_commands,
 )
+from experiments.history import History
 from experiments.planning import Places, Plan, check_disk, described, history_of, plan, words_of
 from experiments.profiles import CPU, NOTE_OF_SMOKE, PROFILES, SMOKE
 from experiments.table import Paper, chosen
 
 PAGES, OF_TABLES = ("markdown", "html"), ("latex", "csv")
+FEW_CHARS = 100  # of an error that was told before
 FORMATS = (*PAGES, *OF_TABLES)
-NOTE_STYLE = "margin:0;padding:.6em 1em;background:#b00020;color:#fff;font:bold 1rem sans-serif"
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ def reproduce(wish: Wish) -> int:
     wanted = chosen(wish.tables)
     if not wish.dry:
         check_places(wish)
-    history = history_of(wish.places, wish.hardware.gpus > 0)
+    more = None if wish.profile == SMOKE else keeping.RESULTS  # whole runs tell nothing of three steps
+    history = history_of(wish.places, wish.hardware.gpus > 0, more)
     launcher = wish.hardware.launcher[0].partition("=")[2] if wish.hardware.launcher else ""
     found = plan(wanted, wish.profile, wish.seeds, wish.hardware.jobs, wish.places, history, launcher)
     print(described(found, _names(wish, wanted)), flush=True)
@@ -208,28 +211,32 @@ def keep_finished(found: Plan, places: Places) -> None:
             keeping.keep(places.runs_dir / run.name, places.kept / run.name)
 
 
-def _train(found: Plan, wish: Wish, history: object) -> int:
+def _train(found: Plan, wish: Wish, history: History) -> int:
     """Run what is missing, say how it ended; returns the exit code."""
-    from experiments.history import History
-    from experiments.launching import Launch
+    from experiments.launching import Launch  # which loads what trains
 
-    assert isinstance(history, History)
     commands = commands_of(found, wish.hardware)
     if wish.hardware.launcher:
         for command in commands:
             check_names(command, wish.hardware.launcher)
     print(flush=True)
     started = time.monotonic()
-    ends = Launch(commands, wish.hardware, wish.places, history).run()
+    try:
+        ends = Launch(commands, wish.hardware, wish.places, history).run()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        place = error.filename or wish.places.runs_dir
+        raise UserError(f"cannot write {place}: {error.strerror}; the same command continues") from error
     left = len(found.missing) - len(ends.finished) - len(ends.failed) - len(ends.skipped)
     parts = [f"{len(ends.finished)} finished", f"{len(ends.failed)} failed", f"{len(ends.skipped)} skipped"]
     shown = [part for part in parts if not part.startswith("0 ")] + [f"{left} left"] * bool(left)
     print(f"\n{', '.join(shown)}, in {words_of(time.monotonic() - started)}", flush=True)
-    for name, (error, log) in ends.failed.items():
-        print(f"  {name}: {error}; its output: {log}")
+    for name, (said, log) in ends.failed.items():
+        print(f"  failed {name}: {shorten(said, FEW_CHARS)}; its output: {log}")
     for reason in dict.fromkeys(ends.skipped.values()):
         count = list(ends.skipped.values()).count(reason)
-        print(f"  {count} skipped for: {reason}")
+        print(f"  skipped {count}: {shorten(reason, FEW_CHARS)}")
     if ends.signal_number:
         print("stopped; the same command continues", file=sys.stderr)
         return 128 + ends.signal_number
@@ -265,7 +272,9 @@ def mark_as_smoke(page: Path) -> None:
     if page.suffix == ".md":
         marked = f"> **{NOTE_OF_SMOKE}**\n\n{text}"
     else:
-        note = f'<p role="note" style="{NOTE_STYLE}">{NOTE_OF_SMOKE}</p>'
+        note = (
+            f'<p role="note"><strong>{NOTE_OF_SMOKE}</strong></p>'  # no style: the page allows its own alone
+        )
         marked = re.sub(r"<body[^>]*>", lambda body: body[0] + note, text, count=1)
     with runs.replace_file(page) as stream:
         stream.write(marked.encode("utf-8"))

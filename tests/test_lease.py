@@ -16,7 +16,15 @@ import pytest
 from conftest import REPOSITORY, settings_restored
 
 from emoji_pred import lease
-from emoji_pred.lease import Busy, check_not_lost, child_that_trains, held, wait_until_one_is_free, was_left
+from emoji_pred.lease import (
+    Busy,
+    check_not_lost,
+    child_that_trains,
+    held,
+    is_trained,
+    wait_until_one_is_free,
+    was_left,
+)
 
 HOLD = (
     "import sys, time; from pathlib import Path; from emoji_pred.lease import held\n"
@@ -214,3 +222,12 @@ def test_a_run_that_another_took_stops_before_it_writes(
     assert seen == [0], "the second epoch was validated"
     (directory,) = (tmp_path / "runs").iterdir()
     assert not list(directory.glob("state-*")) and not (directory / "result.json").exists()
+
+
+def test_whether_a_run_is_trained(tmp_path: Path) -> None:
+    assert not is_trained(tmp_path / "nowhere") and not is_trained(tmp_path)
+    with holder(tmp_path) as child:
+        assert is_trained(tmp_path) and is_trained(tmp_path)
+        child.kill()
+        child.wait()
+        assert not is_trained(tmp_path)  # who is dead trains nothing

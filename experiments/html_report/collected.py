@@ -43,28 +43,28 @@ class Collected:
             Its number in the page, and what was measured.
         """
         measured = self.shelf.measured(cell)
-        kind = measured.interval_of
+        said = measured.before or measured  # what stale runs said is shown, marked and not judged
         about: dict[str, Any] = {
             **{"id": place, "at": self.share(labels[0]), "row": labels[1], "column": labels[2]},
             **{"verdict": measured.verdict.value, "experiment": self.experiment(cell.experiment)},
-            **{"digits": wording.digits(measured), "split": cell.metric.split},
-            "values": [[run.name, _short(v)] for run, v in zip(measured.runs, measured.values, strict=True)],
+            **{"digits": wording.digits(said), "split": cell.metric.split},
+            "values": [[run.name, _short(v)] for run, v in zip(said.runs, said.values, strict=True)],
         }
         texts = {
-            "mean": numbers.mean(measured) if measured.values else "",
+            "mean": numbers.mean(said) if said.values else "",
             "published": "" if cell.published is None else wording.published(measured),
-            "interval": wording.interval(measured),
-            "of": kind,
+            "interval": wording.interval(said),
+            "of": said.interval_of,
             "difference": wording.difference(measured),
         }
         about |= {key: text for key, text in texts.items() if text}
         if measured.stale:
             about["stale"] = list(measured.stale)
-        for run in measured.runs:  # those of a stale cell are not the experiment's
+        for run in said.runs:  # stale ones are not the experiment's
             self._pack(run, cell.experiment)
         if cell.published is not None:
             about["printed"] = cell.published
-        for key, ends in (("ends", measured.interval), ("next", measured.one_more)):
+        for key, ends in (("ends", said.interval), ("next", said.one_more)):
             if ends is not None:
                 about[key] = [_short(end) for end in ends]
         self.cells.append(about)

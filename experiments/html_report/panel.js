@@ -107,7 +107,7 @@ function openCell(number) {
   const parts = [
     verdict,
     terms([
-      ["published", cell.published], ["measured", cell.mean ? `${cell.mean} (${count === 1 ? "one run" : `mean of ${count} seeds`})` : "not run"],
+      ["published", cell.published], ["measured", cell.mean ? `${cell.mean} (${count === 1 ? "one run" : `mean of ${count} seeds`}${cell.stale ? ", stale" : ""})` : "not run"],
       ["95 % interval", cell.interval ? `${cell.interval}, ${over}` : null],
       ["one more run", cell.next && cell.of === "seeds" ? `would fall in ${cell.next.map(end => end.toFixed(cell.digits)).join(" – ")}, 95 %` : null],
       ["stale, so not judged", cell.stale ? cell.stale.join("; ") : null], ["difference", cell.difference], ["split", cell.split], ["seeds not run", about.missing.length ? about.missing.join(", ") : null],

@@ -105,7 +105,7 @@ def inside(measured: Measured) -> str:
     sign = f"<i aria-hidden=true>{wording.SIGNS[verdict]}</i><span class=hidden>{verdict.value}: </span>"
     # What stale runs said is never shown as the plain number.
     mean = f"({numbers.mean(measured.before)})" if measured.before else numbers.mean(measured)
-    spread = " ".join(filter(None, (wording.interval(measured), "stale" if measured.stale else "")))
+    spread = "stale" if measured.stale else wording.interval(measured)
     lines = f"<b>{sign}{mean}</b>" + (f" <small>{spread}</small>" if spread else "")
     if measured.cell.published is None:
         return lines

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from invented_runs import ACCURACY, ALONE, LABELS, MACRO, PICTURE, SCRIPT, SEEDED, a_paper, put
@@ -185,6 +187,20 @@ def test_a_stale_number_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     put(SEEDED, tmp_path / "runs", (0.3, 0.4))
     shelf = Shelf(tmp_path / "runs")
     real = shelf.measured
-    monkeypatch.setattr(shelf, "measured", lambda cell: replace(real(cell), stale=("the loss was wrong",)))
+
+    def stale(cell: Cell) -> Measured:
+        before = real(cell)
+        return Measured(cell, (), (), (0, 1), stale=("the loss was wrong",), before=before)
+
+    monkeypatch.setattr(shelf, "measured", stale)
     page = render((a_paper(),), shelf)
-    assert "2 stale" in page and '"stale":["the loss was wrong"]' in page
+    assert "</span>(0.350)</b> <small>stale</small>" in page and "2 stale" in page
+    cell = next(cell for cell in _data(page)["cells"] if cell["id"] == "invented.1-1-1")
+    assert cell["verdict"] == "not run" and cell["stale"] == ["the loss was wrong"]
+    assert [value for _, value in cell["values"]] == [0.3, 0.4] and "difference" not in cell
+
+
+def _data(page: str) -> dict[str, Any]:
+    found = re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.S)
+    assert found is not None
+    return dict(json.loads(found[1]))

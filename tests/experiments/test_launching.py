@@ -178,6 +178,22 @@ def test_a_signal_ends_the_runs_that_go_and_starts_no_other(stage: Stage) -> Non
     assert sum("save their states" in line for line in stage.said) == 1
 
 
+class Pressing(Hardware):
+    """Ctrl-C comes in the moment in which a run is started."""
+
+    def overrides(self, command: Command) -> tuple[str, ...]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().overrides(command)
+
+
+def test_a_signal_in_the_moment_of_a_start_reaches_the_run(stage: Stage) -> None:
+    begun = time.monotonic()
+    commands = single_commands([wanted(1, "hang"), wanted(2)])
+    ends = Launch(commands, Pressing(1), stage.places, KnowsNothing(), stage.said.append, SCRIPT).run()
+    assert time.monotonic() - begun < 30  # the run would go on for a minute
+    assert ends.signal_number == signal.SIGINT and not ends.finished and len(stage.said) == 2
+
+
 def test_killed_it_leaves_no_orphans_and_the_same_again_runs_what_is_missing(stage: Stage) -> None:
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, 'tests/experiments'); "

@@ -263,6 +263,16 @@ def test_a_disk_that_is_too_small_is_told_before_anything_starts(tmp_path: Path)
     check_disk(Plan(CPU, (), (), (), 2, tmp_path), 0)
 
 
+def test_runs_kept_elsewhere_tell_too_and_each_counts_once(tmp_path: Path) -> None:
+    here, elsewhere = places(tmp_path / "here"), places(tmp_path / "elsewhere")
+    first, second, third = planned(CNN)
+    keep(first, here, seconds=10)
+    keep(first, elsewhere, seconds=1000)  # the same run
+    keep(second, elsewhere, seconds=30)
+    known = history_of(here, more=elsewhere.kept)
+    assert known.estimate(third.config).seconds == 20
+
+
 # --- sweeps
 
 
