@@ -234,10 +234,11 @@ def _places(out: Path) -> str:
 
 def _times(papers: Sequence[Paper], shelf: Shelf) -> str:
     """How long each experiment took."""
-    rows = []
+    rows, told = [], set()
     for experiment in run_list.experiments_of(papers):
         found = shelf.runs(experiment)
-        if found:
+        if found and found[0].name not in told:  # other words may name the same runs
+            told.add(found[0].name)
             took = run_list.seconds(found)
             typed = " ".join(f"`{word}`" for word in profiles.overrides_of(experiment, shelf.profile))
             rows.append([typed, str(len(found)), numbers.minutes(took / len(found)), numbers.minutes(took)])

