@@ -4,12 +4,13 @@
 DATA ?= sample
 ENCODER ?= tiny
 ARGS ?=
-# Of `make reproduce-tables`, as in TABLE=tweeteval.4 PROFILE=smoke SEEDS=5 JOBS=2 DRY=1 FORMAT=latex.
+# Of `make reproduce-tables`, as in TABLE=tweeteval.4 PROFILE=smoke SEEDS=5 JOBS=2 DRY=1 TRAIN=0 FORMAT=latex.
 TABLE ?=
 PROFILE ?= cpu
 SEEDS ?=
 JOBS ?=
 DRY ?=
+TRAIN ?=
 FORMAT ?=
 LAUNCHER ?=
 RUNS_DIR ?=
@@ -50,7 +51,7 @@ train: $(INSTALLED)  ## train the cnn and the bert model, on bundled data unless
 reproduce-tables: $(INSTALLED)  ## train what the tables of the papers lack, show all [TABLE=tweeteval.4 PROFILE=smoke JOBS=2 DRY=1]
 	@$(BIN)/python -m experiments.reproduce --tables '$(TABLE)' --profile '$(PROFILE)' --seeds '$(SEEDS)' \
 	  --jobs '$(JOBS)' --format '$(FORMAT)' --launcher '$(LAUNCHER)' --runs-dir '$(RUNS_DIR)' --out '$(OUT)' \
-	  $(if $(filter-out 0 no false,$(DRY)),--dry)
+	  $(if $(filter-out 0 no false,$(DRY)),--dry) $(if $(filter 0 no false,$(TRAIN)),--no-train)
 
 verify-results: $(INSTALLED)  ## compute every committed number and page again, and train one cheap cell again
 	@$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m experiments.verify $(if $(ARGS),$(ARGS),--retrain)

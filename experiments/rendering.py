@@ -26,6 +26,7 @@ AGAIN = """```sh
 make reproduce-tables                       # trains what is missing, and writes these pages
 make reproduce-tables TABLE=tweeteval.4     # of one table
 make reproduce-tables DRY=1                 # says what would be trained, and how long it takes
+make reproduce-tables TRAIN=0               # writes these pages of the runs that are there
 make reproduce-tables PROFILE=smoke         # every table on bundled data, in minutes: whether all of it works
 ```"""
 

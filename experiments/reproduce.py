@@ -52,6 +52,7 @@ class Wish:
         seeds: of each experiment; None: its own number.
         hardware: where the runs train.
         dry: only say what is missing.
+        train: whether what is missing is trained before the report is written.
         formats: of the report.
         places: of the runs.
         out: of the report.
@@ -62,6 +63,7 @@ class Wish:
     seeds: int | None
     hardware: Hardware
     dry: bool
+    train: bool
     formats: tuple[str, ...]
     places: Places
     out: Path
@@ -109,6 +111,7 @@ def wish_of(arguments: Sequence[str] | None) -> Wish:
         seeds,
         hardware(profile, jobs, typed.launcher),
         typed.dry,
+        not typed.no_train,
         _formats(typed.format),
         Places(runs_dir, out / keeping.RESULTS.name),
         out,
@@ -127,6 +130,7 @@ def _parser() -> _Parser:
     add("--seeds", default="", metavar="N", help="runs of each experiment, instead of its own number")
     add("--jobs", default="", metavar="N", help="runs at once, which share the cores (default: 1)")
     add("--dry", action="store_true", help="only say what is missing, and what it takes")
+    add("--no-train", action="store_true", help="only write the report, of the runs that are finished")
     add("--format", default="", help=f"{', '.join(FORMATS)} or all (default: {','.join(PAGES)})")
     add("--runs-dir", default="", metavar="DIR", help="of the runs (default: EMOJI_PRED_RUNS, or runs)")
     add("--out", default="", metavar="DIR", help="of the report and the kept runs (default: results)")
@@ -175,7 +179,7 @@ def reproduce(wish: Wish) -> int:
         return 0
     keep_finished(found, wish.places)
     code = 0
-    if found.missing:
+    if found.missing and wish.train:
         check_disk(found)
         code = _train(found, wish, history)
         if code > FAILED:

@@ -117,6 +117,15 @@ def test_a_dry_plan_writes_nothing(main: Main, tmp_path: Path) -> None:
     assert "model=cnn loss=focal seed=0,1,2,3,4" in out and "are free" in out
 
 
+def test_without_training_the_report_is_written_of_what_is_there(
+    main: Main, tmp_path: Path, rendered: list[tuple[Any, ...]]
+) -> None:
+    typed = ("--tables", "tweeteval.4", "--runs-dir", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
+    code, out, _ = main(*typed, "--no-train")
+    assert code == 0 and "5 missing" in out and "start" not in out
+    assert len(rendered) == 1 and (tmp_path / "out" / "README.md").is_file()
+
+
 def test_too_little_disk_is_told_before_anything_starts(
     main: Main, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
