@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from emoji_pred.errors import UserError
 from emoji_pred.examples import TELEGRAM
@@ -14,7 +16,8 @@ from experiments import drawing
 from experiments.keeping import RESULTS
 from experiments.measured import Shelf
 from experiments.pages import emothreat, telegram_rus
-from experiments.table import Experiment, papers
+from experiments.significance import Comparison
+from experiments.table import Experiment, Table, papers
 from experiments.tables import emothreat_findings
 from experiments.tables import emothreat_models as urdu
 from experiments.tables import telegram_rus_models as russian
@@ -92,6 +95,54 @@ def test_the_best_of_both_sides_are_chosen_on_validation(shelf: Shelf) -> None:
         best = max(scores, key=lambda label: scores[label]["validation"][path])
         assert found == (best, pytest.approx(scores[best]["test"][path]))
     assert "| all rows | accuracy, +1 (the notebook) | 0.708 linear SVC |" in emothreat.best_of_both(shelf)
+
+
+def test_which_metrics_tell_tfidf_from_the_encoder(shelf: Shelf) -> None:
+    """By the t test of the rows for a mean over rows, and by another bootstrap for a ratio of means."""
+    text = emothreat_findings._survives(shelf)
+    told, not_told = text.partition("Of 12 comparisons")[2].split("; they are not under ")
+    assert "Holm's correction over all 12" in told and "in 10 in favour of the TF-IDF model" in told
+    assert not_told.startswith("F1, equation 10 on all rows; F1, equation 10 on the tweets alone")
+    assert "the encoder has one seed" in text and "trained on English" in text
+    best = emothreat_findings.best_pairs(shelf)
+    ratios = {path: [_ratios(shelf, best, path, row) for row in range(2)] for path in ("accuracy", "f1")}
+    first, second = (of_rows["accuracy"] for of_rows in ratios["accuracy"])
+    assert 12 * stats.ttest_rel(first, second).pvalue < 0.05  # by Bonferroni, which Holm never falls behind
+    generator, drawn = np.random.default_rng(7), []
+    for _ in range(2000):
+        rows = generator.integers(0, len(first), len(first))
+        f1 = [
+            2 * p * r / (p + r)
+            for p, r in ((of["precision"][rows].mean(), of["recall"][rows].mean()) for of in ratios["f1"])
+        ]
+        drawn.append(f1[0] - f1[1])
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    assert low < 0 < high
+
+
+def _ratios(shelf: Shelf, best: Table, path: str, row: int) -> dict[str, np.ndarray]:
+    """(N,) of each row of the test by the equations, of the model that was chosen for a metric."""
+    cell = best.rows[row].cells[best.head.index(f"{urdu.COMPARED[f'example_{path}']} on {urdu.ALL_ROWS}")]
+    assert cell is not None
+    answers = shelf.runs(cell.experiment)[0].answers()["test"]
+    truth, given = answers.truth.astype(bool), answers.given.astype(bool)
+    below = {"accuracy": truth | given, "precision": given, "recall": truth}
+    right = ~(truth | given).any(axis=1)  # no label, and none given
+    return {
+        name: np.where(right, 1, (truth & given).sum(axis=1) / np.maximum(part.sum(axis=1), 1))
+        for name, part in below.items()
+    }
+
+
+def test_it_is_said_whom_the_difference_favours() -> None:
+    pairs = [
+        Comparison("a", (0, 1), "TF-IDF", "encoder", difference=difference)
+        for difference in (0.1, 0.2, -0.3, 0.01)
+    ]
+    text = emothreat_findings._told_apart(pairs, pairs[:3])
+    assert "apart in 2 in favour of the TF-IDF model and in 1 in favour of the encoder model; they" in text
+    assert "told apart in none; they are not under a" in emothreat_findings._told_apart(pairs[:1], [])
+    assert emothreat_findings._survives(Shelf(Path("/nowhere"))) == ""
 
 
 def test_what_cannot_be_drawn_is_told_in_one_line(shelf: Shelf, tmp_path: Path) -> None:
