@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +16,56 @@ import numpy as np
 from emoji_pred import runs
 from emoji_pred.errors import UserError
 from experiments.keeping import Answers, KeptRun, kept
-from experiments.scoring import Counts, NoSuchMetric, class_counts, score
+from experiments.scoring import NoSuchMetric, class_counts, score
 
 TOLERANCE = 1e-9  # of a fraction: sums taken in another order
+SPLITS = ("validation", "test")
 _DRIVE = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\")
 # What configurations of before a group came later lack, as it then was.
 BEFORE = {"vectors": {"_target_": runs.NO_VECTORS}}
+# Why a metric cannot be computed again, by task and name; of any other, what `score` says.
+NO_PROBABILITIES = "needs the probabilities of all classes, which are not kept"
+UNCOMPUTED = {
+    ("multiclass", "loss"): NO_PROBABILITIES,
+    ("multiclass", "ece"): NO_PROBABILITIES,
+    ("multilabel", "loss"): "needs the network's own loss, which the check does not compute",
+    ("multilabel", "ece"): "the check has no formula for it",
+}
+UNREAD = (
+    "never computed again: learning curves, times, memory, yardsticks, thresholds, counts of training rows"
+)
 
 
-def run_differences(results: Path) -> tuple[list[str], int]:
+@dataclass
+class Coverage:
+    """How far the numbers of runs can be checked.
+
+    Attributes:
+        computed: how many were computed again.
+        left: how many were not, by name and reason.
+    """
+
+    computed: int = 0
+    left: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, other: Coverage) -> None:
+        """Count those of another run too."""
+        self.computed += other.computed
+        self.left += other.left
+
+    def lines(self) -> list[str]:
+        """What was not computed again, for the reader, the most frequent first."""
+        return [f"{count:8,}  {name}: {why}" for (name, why), count in self.left.most_common()]
+
+
+def run_differences(results: Path) -> tuple[list[str], Coverage]:
     """What is wrong with the kept runs in a directory.
 
     Returns:
         A line for each difference, and how many numbers were computed again.
     """
     lines: list[str] = []
-    computed = 0
+    covered = Coverage()
     for directory in sorted(path for path in results.iterdir() if path.is_dir()):
         try:
             run = kept(directory.name, results)
@@ -39,10 +75,10 @@ def run_differences(results: Path) -> tuple[list[str], int]:
         if run is None:
             lines.append(f"{_place(directory)}: the result or the answers are not there")
             continue
-        wrong, count = number_differences(run)
+        wrong, of_run = number_differences(run)
         lines += [*name_differences(run), *file_differences(run), *wrong]
-        computed += count
-    return lines, computed
+        covered.add(of_run)
+    return lines, covered
 
 
 def _place(directory: Path) -> str:
@@ -99,22 +135,39 @@ def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
         yield key, value
 
 
-def number_differences(run: KeptRun) -> tuple[list[str], int]:
+def number_differences(run: KeptRun) -> tuple[list[str], Coverage]:
     """Every stored metric that the kept answers give again: differences, and how many were computed."""
     lines: list[str] = []
-    computed = 0
-    for split, answers in run.answers().items():
-        counts = class_counts(answers, len(run.labels))
-        for path, stored in _stored(run.result[split]):
-            found = _found(run, split, answers, path, counts)
-            if found is None:
-                continue
-            computed += 1
-            if not math.isclose(found, stored, rel_tol=0, abs_tol=TOLERANCE):
-                place = f"{_place(run.directory)}: {split}/{path}"
-                lines.append(f"{place} is {stored!r}, and {found!r} by the answers")
-        lines += _confusion_differences(run, split, answers)
-    return lines, computed
+    covered = Coverage()
+    kept_answers = run.answers()
+    for split in SPLITS:
+        if split not in run.result:
+            continue
+        if split not in kept_answers:
+            why = f"the answers of these runs to the {split} rows were not kept"
+            covered.left[f"all of {split}", why] += len(list(_stored(run.result[split])))
+            continue
+        lines += _split_differences(run, split, kept_answers[split], covered)
+        lines += _confusion_differences(run, split, kept_answers[split])
+    return lines, covered
+
+
+def _split_differences(run: KeptRun, split: str, answers: Answers, covered: Coverage) -> Iterator[str]:
+    """The numbers of a split; counted in `covered`."""
+    counts = class_counts(answers, len(run.labels))
+    for path, stored in _stored(run.result[split]):
+        try:
+            (value,) = score(answers, path, run.labels, run.top_class(split), counts=counts)
+        except NoSuchMetric as error:
+            name = path.rpartition("/")[2]
+            reason = str(error).removeprefix(f"{path}: ").replace("this run", "these runs")
+            why = UNCOMPUTED.get((run.result["task"], name), reason)
+            covered.left[name, why] += 1
+            continue
+        covered.computed += 1
+        found = float(value)
+        if not math.isclose(found, stored, rel_tol=0, abs_tol=TOLERANCE):
+            yield f"{_place(run.directory)}: {split}/{path} is {stored!r}, and {found!r} by the answers"
 
 
 def _stored(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -126,14 +179,6 @@ def _stored(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         for name, value in entry.items():
             if name != "label":
                 yield f"per_class/{entry['label']}/{name}", float(value)
-
-
-def _found(run: KeptRun, split: str, answers: Answers, path: str, counts: Counts) -> float | None:
-    try:
-        (value,) = score(answers, path, run.labels, run.top_class(split), counts=counts)
-    except NoSuchMetric:
-        return None
-    return float(value)
 
 
 def _confusion_differences(run: KeptRun, split: str, answers: Answers) -> list[str]:

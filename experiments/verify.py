@@ -3,9 +3,9 @@
     python -m experiments.verify
     python -m experiments.verify --retrain             # trains the cheapest cell again, too
 
-Each metric of each kept run is computed once more from its answers; its name, files and configuration must
-fit together; every page and table is rendered again and compared byte by byte. One line a difference, and
-exit code 1.
+Each metric of each kept run is computed once more from its answers, and those that cannot be are counted by
+name, with the reason; its name, files and configuration must fit together; every page and table is rendered
+again and compared byte by byte; nothing else may lie in the results. One line a difference, and exit code 1.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from pathlib import Path
 
 from emoji_pred.errors import FAILED, UserError, mistakes_told
 from experiments.checked_pages import page_differences
-from experiments.checked_runs import run_differences
+from experiments.checked_places import strangers
+from experiments.checked_runs import UNREAD, run_differences
 from experiments.checked_training import retrain
 from experiments.keeping import RESULTS
+from experiments.table import papers
 
 CHEAPEST = "cheapest"
 
@@ -68,11 +70,14 @@ def verify(results: Path = RESULTS, *, pages: bool = True, again: str | None = N
     """
     if not results.is_dir():
         raise UserError(f"{results} is not there; --results names the directory of the kept runs")
-    lines, computed = run_differences(results)
-    print(f"{_counted(results)} runs: {computed} numbers computed from the answers again", flush=True)
+    lines, covered = run_differences(results)
+    print(f"{_counted(results)} runs: {covered.computed:,} numbers computed from the answers again")
+    if covered.left:
+        print(f"{covered.left.total():,} could not be:", *covered.lines(), sep="\n")
+    print(UNREAD, flush=True)
     if pages:
         wrong, written = page_differences()
-        lines += wrong
+        lines += [*strangers(RESULTS.parent, [paper.key for paper in papers()]), *wrong]
         print(f"{written} files rendered again", flush=True)
     if again:
         wrong, run = retrain(results, "" if again == CHEAPEST else again)

@@ -9,15 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
 from experiments import checked_pages, checked_training, verify
 from experiments.checked_pages import csv_differences, file_differences, markdown_differences
-from experiments.checked_runs import run_differences
+from experiments.checked_places import strangers
+from experiments.checked_runs import NO_PROBABILITIES, run_differences
 from experiments.checked_training import BUNDLED, cheapest, metric_differences, retrain
 from experiments.keeping import ANSWERS, RESULTS, ROOT, kept
+from experiments.table import papers
 
 (SAMPLE,) = (path.name for path in BUNDLED.iterdir())  # data=sample model=tfidf_nb
 ONE_LABEL = next(path.parent.name for path in sorted(RESULTS.glob(f"*/{ANSWERS}")))
@@ -28,9 +32,9 @@ SEVERAL = next(path.parent.name for path in sorted(RESULTS.glob(f"*/{runs.PREDIC
 
 
 def test_every_committed_number_is_what_the_answers_give() -> None:
-    lines, computed = run_differences(RESULTS)
+    lines, covered = run_differences(RESULTS)
     assert lines == run_differences(BUNDLED)[0] == []
-    assert computed > 300 * len(list(RESULTS.iterdir()))  # not passed over
+    assert covered.computed > 300 * len(list(RESULTS.iterdir()))  # not passed over
 
 
 @pytest.mark.skipif(
@@ -48,6 +52,49 @@ def test_a_cheap_cell_comes_out_again() -> None:
     lines, run = retrain(RESULTS) if here else retrain(BUNDLED)
     assert lines == []
     assert (run.name != SAMPLE) is here
+
+
+def test_what_cannot_be_computed_again_is_counted_with_the_reason(copied: Callable[[str], Path]) -> None:
+    """A split has one loss and one ece; without ranks, three top-k; without its answers, nothing."""
+    own = copied(SAMPLE)
+    left = run_differences(own.parent)[1].left
+    splits = [run_differences(own.parent)[1].left[name, NO_PROBABILITIES] for name in ("loss", "ece")]
+    assert splits == [sum("loss" in split for split in splits_of(own)), 2]
+    whole = pq.read_table(own / ANSWERS)
+    pq.write_table(whole.filter(pc.equal(whole["split"], "test")).drop_columns("rank"), own / ANSWERS)
+    covered = run_differences(own.parent)[1]
+    assert {name: count for (name, why), count in covered.left.items() if "ranks of these runs" in why} == {
+        name: 1
+        for name in splits_of(own)[1]
+        if name.startswith("top_") and name[4:].isdigit() and name != "top_1"
+    }
+    (gone,) = (count for (name, _), count in covered.left.items() if name == "all of validation")
+    plain = [value for value in splits_of(own)[0].values() if isinstance(value, int | float)]
+    classes = splits_of(own)[0]["per_class"]
+    assert gone == len(plain) + sum(len(entry) - 1 for entry in classes)
+    assert covered.left.total() > left.total()
+
+
+def splits_of(directory: Path) -> list[dict[str, Any]]:
+    result = json.loads((directory / runs.RESULT).read_text(encoding="utf-8"))
+    return [result[split] for split in ("validation", "test")]
+
+
+def test_nothing_else_lies_in_the_results(tmp_path: Path) -> None:
+    keys = [paper.key for paper in papers()]
+    assert strangers(RESULTS.parent, keys) == []
+    for name in (
+        *("runs/0/result.json", "runs/0/notes.txt", "runs/list.txt", "old/a/b.csv", "tweeteval.md", "new.md"),
+        *("tables/t.csv", "tables/t.txt", ".hidden", "tweeteval/figures/page.html", "tweeteval/page.html"),
+        *("runs/0/answers.parquet/deeper.txt", "audit/x/audit.html", "audit/x/y/audit.html"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [line.partition(": ")[0].partition("/")[2] for line in strangers(tmp_path, keys)]
+    assert found == [
+        *("audit/x/y", "new.md", "old", "runs/0/answers.parquet", "runs/0/notes.txt", "runs/list.txt"),
+        *("tables/t.txt", "tweeteval/page.html"),
+    ]
 
 
 # --- what was tampered with
@@ -272,14 +319,15 @@ def test_the_command_says_what_differs_and_fails(
 ) -> None:
     own = copied(SAMPLE)
     verify.main(["--results", str(own.parent), "--no-pages"])
-    assert "1 runs:" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 runs:" in said and f"ece: {NO_PROBABILITIES}" in said and "learning curves" in said
     rewrite(own, lambda result: result["test"].update(accuracy=1.5))
     with pytest.raises(SystemExit) as ended:
         verify.main(["--results", str(own.parent), "--no-pages"])
     assert ended.value.code == 1
-    said = capsys.readouterr().err.splitlines()
-    assert "test/accuracy is 1.5" in said[0]
-    assert said[-1] == "1 differences"
+    errors = capsys.readouterr().err.splitlines()
+    assert "test/accuracy is 1.5" in errors[0]
+    assert errors[-1] == "1 differences"
 
 
 def test_a_directory_that_is_not_there_is_a_mistake(
