@@ -33,6 +33,7 @@ BENCHES = {
     "cnn_saving": ("cnn", "cnn_saving"),
     "sweep_finding": ("sweeps", "sweep_finding"),
     "sweep_workers": ("sweeps", "sweep_workers"),
+    "reproduce_tables": ("tables", "reproduce_tables"),
     "cnn_quality": ("cnn", "cnn_quality"),
 }
 

@@ -19,6 +19,7 @@ SLOW_PROCESSES = (
     "sweep_finding",
     "sweep_workers",
     "tfidf",
+    "reproduce_tables",
 )  # each starts whole Python processes
 
 
@@ -56,7 +57,7 @@ def test_memory_of_a_whole_run_is_plausible(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sweep_finding", "sweep_workers", "tfidf"])
+@pytest.mark.parametrize("name", ["sweep_finding", "sweep_workers", "tfidf", "reproduce_tables"])
 def test_whole_commands_are_measured(tmp_path: Path, name: str) -> None:
     found = run_bench(tmp_path, name, "rows=3")
     assert all(row["measured"] is not None for row in found["rows"])
