@@ -209,7 +209,7 @@ def _fields(table: Table, row: Row, column: str, found: Measured) -> list[str]:
         _plain(found.difference),
         str(found.verdict),
         " ".join(run.name for run in found.runs),
-        _safe(found.cell.experiment.stand_in),
+        _safe(found.stand_in),
         _safe("; ".join(found.stale)),
     ]
 

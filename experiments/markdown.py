@@ -44,7 +44,7 @@ def table(wanted: Table, shelf: Shelf, level: int = 2) -> str:
         _grid(wanted, shelf, found),
         _legend(found.values()),
         " ".join(filter(None, (_same_runs(wanted, shelf), _same_counts(wanted, found)))),
-        *_stand_in_texts(wanted),
+        *_stand_in_texts(wanted, shelf),
         *_notes(wanted),
         _contradictions(wanted),
         _not_run(wanted, shelf),
@@ -61,7 +61,7 @@ def _grid(wanted: Table, shelf: Shelf, found: dict[Cell, Measured]) -> str:
         head += [f"{name}: paper", "measured", "difference"] if is_beside else [name]
     lines = []
     for row in wanted.rows:
-        line = [_label(row, wanted)]
+        line = [_label(row, wanted, shelf)]
         for cell, is_beside in zip(row.cells, beside, strict=True):
             line += _fields(found[cell] if cell else None, is_beside)
         lines.append([*line, *([_run_count(row, shelf)] if counted else [])])
@@ -102,34 +102,35 @@ def _fields(found: Measured | None, is_beside: bool) -> list[str]:
     return [published, measured, f"{numbers.difference(found)} {numbers.verdict_mark(found)}".rstrip()]
 
 
-def _label(row: Row, wanted: Table) -> str:
-    signs = _signs(wanted)
-    own = [] if _common_stand_in(wanted) else [signs[text] for text in dict.fromkeys(_stand_ins(row))]
+def _label(row: Row, wanted: Table, shelf: Shelf) -> str:
+    signs = _signs(wanted, shelf)
+    texts = [] if _common_stand_in(wanted, shelf) else dict.fromkeys(_stand_ins(row, shelf))
+    own = [signs[text] for text in texts]
     note = [f"<sup>{place}</sup>" for place, noted in _noted(wanted) if noted is row]
     return " ".join([shown(row.label), *own, *note])
 
 
-def _stand_ins(row: Row) -> list[str]:
-    return [cell.experiment.stand_in for cell in row.cells if cell and cell.experiment.stand_in]
+def _stand_ins(row: Row, shelf: Shelf) -> list[str]:
+    return [text for cell in row.cells if cell and (text := shelf.stand_in(cell.experiment))]
 
 
-def _common_stand_in(wanted: Table) -> str:
+def _common_stand_in(wanted: Table, shelf: Shelf) -> str:
     """The stand-in of every cell, if it is the same."""
-    texts = {cell.experiment.stand_in for row in wanted.rows for cell in row.cells if cell}
+    texts = {shelf.stand_in(cell.experiment) for row in wanted.rows for cell in row.cells if cell}
     return texts.pop() if len(texts) == 1 else ""
 
 
-def _signs(wanted: Table) -> dict[str, str]:
+def _signs(wanted: Table, shelf: Shelf) -> dict[str, str]:
     """Each text of a stand-in with the sign that its rows carry."""
-    texts = dict.fromkeys(text for row in wanted.rows for text in _stand_ins(row))
+    texts = dict.fromkeys(text for row in wanted.rows for text in _stand_ins(row, shelf))
     more = (f"({place})" for place in itertools.count(len(SIGNS) + 1))
     return dict(zip(texts, itertools.chain(SIGNS, more), strict=False))
 
 
-def _stand_in_texts(wanted: Table) -> list[str]:
-    if common := _common_stand_in(wanted):
+def _stand_in_texts(wanted: Table, shelf: Shelf) -> list[str]:
+    if common := _common_stand_in(wanted, shelf):
         return [f"**Every row is a stand-in.** {sentence(common)}"]
-    return [f"{sign} {sentence(text)}" for text, sign in _signs(wanted).items()]
+    return [f"{sign} {sentence(text)}" for text, sign in _signs(wanted, shelf).items()]
 
 
 def _noted(wanted: Table) -> list[tuple[int, Row]]:
@@ -147,7 +148,7 @@ def _runs_text(experiments: Iterable[Experiment], shelf: Shelf) -> str:
     texts = set()
     for experiment in experiments:
         have = len(shelf.runs(experiment))
-        want = len(profiles.seeds_of(experiment, shelf.profile, shelf.seeds))
+        want = len(shelf.seeds(experiment))
         texts.add(str(have) if have in (0, want) else f"{have} of {want}")
     ordered = sorted(texts, key=lambda text: (int(text.split()[0]), text))  # the same in every process
     return ordered[0] if len(ordered) == 1 else f"{ordered[0]}–{ordered[-1]}" if ordered else ""
@@ -202,10 +203,10 @@ def _not_run(wanted: Table, shelf: Shelf) -> str:
     for row in wanted.rows:
         for experiment in dict.fromkeys(cell.experiment for cell in row.cells if cell):
             missing = missing_seeds(experiment, shelf)
-            if not profiles.overrides_of(experiment, shelf.profile):
+            if not shelf.overrides(experiment):
                 lacking.setdefault(reason(experiment), []).append(shown(row.label))
             elif missing:
-                command = profiles.command(profiles.overrides_of(experiment, shelf.profile), missing)
+                command = profiles.command(shelf.overrides(experiment), missing)
                 typed.setdefault(command, []).append(shown(row.label))
     parts = [f"Not run, {_rows_text(rows, wanted)}: {text}" for text, rows in lacking.items()]
     return "\n\n".join([*parts, *([_commands(typed, wanted)] if typed else [])])
@@ -229,7 +230,7 @@ def reason(experiment: Experiment) -> str:
 def missing_seeds(experiment: Experiment, shelf: Shelf) -> list[int]:
     """The seeds of an experiment that have no run."""
     have = {run.seed for run in shelf.runs(experiment)}
-    return [seed for seed in profiles.seeds_of(experiment, shelf.profile, shelf.seeds) if seed not in have]
+    return [seed for seed in shelf.seeds(experiment) if seed not in have]
 
 
 def _commands(typed: dict[str, list[str]], wanted: Table) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from emoji_pred import runs
 from experiments.keeping import RESULTS, KeptRun, kept
-from experiments.profiles import CPU, Planned, planned, seeds_of
+from experiments.profiles import CPU, FULL, SMOKE, Planned, overrides_of, planned, seeds_of
 from experiments.resampling import CONFIDENCE, replicates
 from experiments.scoring import is_fraction
 from experiments.table import Cell, Experiment, Metric
@@ -61,6 +61,7 @@ class Measured:
         stale: where there is no run of today: what changed in the code since earlier ones, that alters their
             numbers.
         before: what those earlier runs said; such a cell counts as not run, and shows this with a mark alone.
+        stand_in: what makes the runs something else than the paper's experiment; "": they are that.
     """
 
     cell: Cell
@@ -72,6 +73,7 @@ class Measured:
     one_more: tuple[float, float] | None = None
     stale: tuple[str, ...] = ()
     before: Measured | None = None
+    stand_in: str = ""
 
     @property
     def mean(self) -> float | None:
@@ -92,7 +94,7 @@ class Measured:
             return Verdict.NOT_RUN
         if self.cell.published is None:
             return Verdict.NOT_PUBLISHED
-        if self.cell.experiment.stand_in:
+        if self.stand_in:
             return Verdict.NOT_COMPARABLE
         half = 0.5 * 10.0**-self.cell.metric.decimals + 1e-9  # what rounding hides
         low, high = self.one_more or (self.mean, self.mean)
@@ -109,16 +111,66 @@ class Measured:
 class Shelf:
     """The kept runs of experiments, each read once.
 
+    What it shows hangs on the kept runs alone, and not on what was asked for when they were trained, so that
+    a page can be verified: all seeds that are kept, and the paper's own experiment in the place of a stand-in
+    once every one of its seeds is. Only `smoke` has runs of its own.
+
     Args:
         results: the directory of `<name>/result.json`.
-        profile: whose runs are looked for.
-        seeds: how many, instead of the experiments' own numbers.
+        profile: whose runs are looked for; `cpu` and `full` are the same here.
     """
 
-    def __init__(self, results: Path = RESULTS, profile: str = CPU, seeds: int | None = None) -> None:
-        self.results, self.profile, self.seeds = results, profile, seeds
+    def __init__(self, results: Path = RESULTS, profile: str = CPU) -> None:
+        self.results, self.profile = results, profile
         self._runs: dict[str, KeptRun | None] = {}  # by name
         self._measured: dict[Cell, Measured] = {}
+        self._shown: dict[Experiment, str] = {}
+
+    def overrides(self, experiment: Experiment) -> tuple[str, ...]:
+        """What is typed for the runs that are shown, without the seed; nothing where none can be run here."""
+        return overrides_of(experiment, self._shown_as(experiment))
+
+    def seeds(self, experiment: Experiment) -> tuple[int, ...]:
+        """Its own seeds, and those that follow as far as they are kept without a gap."""
+        profile = self._shown_as(experiment)
+        found = seeds_of(experiment, profile)
+        while experiment.random and profile != SMOKE and self._is_kept(experiment, profile, len(found)):
+            found = (*found, len(found))
+        return found
+
+    def stand_in(self, experiment: Experiment) -> str:
+        """What makes the runs that are shown something else than the paper's; "": they are the paper's."""
+        if not experiment.stand_in or self._shown_as(experiment) == FULL:
+            return ""
+        have, want = self._of_published(experiment)
+        more = f"; of the paper's own {have} of {want} runs are kept, and shown once all are" if have else ""
+        return experiment.stand_in + more
+
+    def _shown_as(self, experiment: Experiment) -> str:
+        """The profile whose runs of an experiment are shown."""
+        if experiment not in self._shown:
+            self._shown[experiment] = self.profile if self.profile == SMOKE else self._better(experiment)
+        return self._shown[experiment]
+
+    def _better(self, experiment: Experiment) -> str:
+        """The published runs if they are whole, or if there are no others."""
+        have, want = self._of_published(experiment)
+        others = [run for run in planned(experiment, CPU) if self._kept(run.name)] if have else []
+        return FULL if have and (have == want or not others) else CPU
+
+    def _of_published(self, experiment: Experiment) -> tuple[int, int]:
+        """How many runs of the paper's own experiment are kept, where ours is another; of how many."""
+        if not experiment.published or experiment.published == experiment.measured:
+            return 0, 0
+        wanted = planned(experiment, FULL)
+        return sum(self._kept(run.name) is not None for run in wanted), len(wanted)
+
+    def _is_kept(self, experiment: Experiment, profile: str, seed: int) -> bool:
+        found = planned(experiment, profile, seed + 1)
+        return len(found) > seed and self._kept(found[seed].name) is not None
+
+    def _planned(self, experiment: Experiment) -> list[Planned]:
+        return planned(experiment, self._shown_as(experiment), len(self.seeds(experiment)))
 
     def runs(self, experiment: Experiment) -> list[KeptRun]:
         """Its finished runs, by seed.
@@ -126,7 +178,7 @@ class Shelf:
         A run counts only if its name is what the experiment's command would be called today: a result of
         other settings, or of settings that have changed since, is never shown.
         """
-        names = [run.name for run in planned(experiment, self.profile, self.seeds)]
+        names = [run.name for run in self._planned(experiment)]
         return [run for run in map(self._kept, names) if run is not None]
 
     def stale(self, experiment: Experiment) -> list[tuple[KeptRun, tuple[str, ...]]]:
@@ -134,19 +186,15 @@ class Shelf:
 
         Of each seed that has no run of today, the latest one (`emoji_pred.changes` declares the changes).
         """
-        found = (
-            self._earlier(run)
-            for run in planned(experiment, self.profile, self.seeds)
-            if self._kept(run.name) is None
-        )
+        found = (self._earlier(run) for run in self._planned(experiment) if self._kept(run.name) is None)
         return [earlier for earlier in found if earlier is not None]
 
     def measured(self, cell: Cell) -> Measured:
         """What the finished runs say of a cell; where there is none, what stale ones said, apart."""
         if cell not in self._measured:
-            seeds = seeds_of(cell.experiment, self.profile, self.seeds)
             found = self.runs(cell.experiment)
-            measured = _measured(cell, found, seeds)
+            measured = _measured(cell, found, self.seeds(cell.experiment))
+            measured = replace(measured, stand_in=self.stand_in(cell.experiment))
             self._measured[cell] = measured if found else self._with_stale(measured)
         return self._measured[cell]
 

@@ -74,7 +74,7 @@ def planned(experiment: Experiment, profile: str = CPU, seeds: int | None = None
     overrides = overrides_of(experiment, profile)
     if not overrides:
         return []
-    return [_planned((*overrides, f"seed={seed}")) for seed in seeds_of(experiment, profile, seeds)]
+    return [_planned(overrides, seed) for seed in seeds_of(experiment, profile, seeds)]
 
 
 def command(overrides: Sequence[str], seeds: Sequence[int]) -> str:
@@ -88,9 +88,10 @@ def _quoted(override: str) -> str:
 
 
 @functools.cache
-def _planned(overrides: tuple[str, ...]) -> Planned:
-    config = composed(overrides)
-    return Planned(runs.run_hash(runs.identity(config, {})), overrides, config)
+def _planned(overrides: tuple[str, ...], seed: int) -> Planned:
+    """A run; only seed 0 is composed, as nothing else of a configuration hangs on the seed."""
+    config = {**composed((*overrides, "seed=0")), "seed": seed}
+    return Planned(runs.run_hash(runs.identity(config, {})), (*overrides, f"seed={seed}"), config)
 
 
 def _on_bundled_data(overrides: Sequence[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
-from experiments import figures, markdown, markup, numbers, pages, profiles, run_list, story
+from experiments import figures, markdown, markup, numbers, pages, run_list, story
 from experiments.comparing import comparisons
 from experiments.keeping import ROOT
 from experiments.markup import Links
@@ -241,7 +241,7 @@ def _times(papers: Sequence[Paper], shelf: Shelf) -> str:
         if found and found[0].name not in told:  # other words may name the same runs
             told.add(found[0].name)
             took = run_list.seconds(found)
-            typed = " ".join(f"`{word}`" for word in profiles.overrides_of(experiment, shelf.profile))
+            typed = " ".join(f"`{word}`" for word in shelf.overrides(experiment))
             rows.append([typed, str(len(found)), numbers.minutes(took / len(found)), numbers.minutes(took)])
     if not rows:
         return ""

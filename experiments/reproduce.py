@@ -257,7 +257,7 @@ def _render(wish: Wish, wanted: Iterable[Paper]) -> None:
     from experiments.measured import Shelf
     from experiments.rendering import render
 
-    shelf = Shelf(wish.places.kept, wish.profile, wish.seeds)
+    shelf = Shelf(wish.places.kept, wish.profile)
     written = render(tuple(wanted), shelf, wish.out, wish.formats)
     if wish.profile == SMOKE:
         for path in written:

@@ -149,9 +149,9 @@ def commands(papers: Iterable[Paper], shelf: Shelf) -> str:
     """What is typed for the runs of some papers, and for the papers' own experiments where ours differ."""
     measured, published = [], []
     for experiment in experiments_of(papers):
-        overrides = profiles.overrides_of(experiment, shelf.profile)
+        overrides = shelf.overrides(experiment)
         if overrides:
-            seeds = profiles.seeds_of(experiment, shelf.profile, shelf.seeds)
+            seeds = shelf.seeds(experiment)
             measured.append(profiles.command(overrides, seeds))
         if experiment.published:
             seeds = profiles.seeds_of(experiment, profiles.FULL)

@@ -99,7 +99,7 @@ def draw(shelf: Shelf, path: Path) -> bool:
     with figures.canvas(path, (8, 1.1 + HALF_INCH * len(found))) as (drawing, ((axis,),)):
         for place, (_, leaking, clean) in enumerate(found):
             _model(axis, place, leaking, clean)
-        axis.set_yticks(range(len(found)), list(_names()))
+        axis.set_yticks(range(len(found)), list(_names(shelf)))
         axis.set_ylim(len(found) - 0.5, -0.5)
         axis.set_xlim(left=0)
         axis.tick_params(axis="y", length=0, labelsize=11)
@@ -112,9 +112,9 @@ def draw(shelf: Shelf, path: Path) -> bool:
     return True
 
 
-def _names() -> Iterator[str]:
+def _names(shelf: Shelf) -> Iterator[str]:
     for label in SHOWN:
-        is_stand_in = MODELS[AS_DISTRIBUTED][label].stand_in
+        is_stand_in = shelf.stand_in(MODELS[AS_DISTRIBUTED][label])
         below = (
             "\n(small stand-in encoder)" if is_stand_in else "" if label in PUBLISHED else "\n(ours, linear)"
         )
@@ -160,15 +160,15 @@ def table(shelf: Shelf) -> str:
         head += [f"{metric.name}: paper", "as distributed", "", "leak-free"]
     rows = [_row(label, shelf) for label in MODELS[AS_DISTRIBUTED]]
     notes = [
-        f"\\* {label}: {sentence(experiment.stand_in)}"
+        f"\\* {label}: {sentence(text)}"
         for label, experiment in MODELS[AS_DISTRIBUTED].items()
-        if experiment.stand_in
+        if (text := shelf.stand_in(experiment))
     ]
     return "\n\n".join([grid(head, rows), *notes])
 
 
 def _row(label: str, shelf: Shelf) -> list[str]:
-    fields = [label + (" \\*" if MODELS[AS_DISTRIBUTED][label].stand_in else "")]
+    fields = [label + (" \\*" if shelf.stand_in(MODELS[AS_DISTRIBUTED][label]) else "")]
     report = REPORTS[TABLE_OF[label]] if label in TABLE_OF else None
     for metric, published in (
         (ACCURACY, report.accuracy if report else None),

@@ -12,7 +12,6 @@ from emoji_pred.run_tables import RowTable
 from experiments import markdown, markup, run_list
 from experiments.markup import Links
 from experiments.measured import RULE, Measured, Shelf
-from experiments.profiles import overrides_of
 from experiments.table import Cell, Paper, Row, Table
 
 CELL_COLUMNS = [
@@ -64,8 +63,8 @@ def _cell_line(row: Row, column: str, cell: Cell, shelf: Shelf) -> list[Any]:
 def _notes(row: Row, cell: Cell, found: Measured, shelf: Shelf) -> list[str]:
     """What a reader must know of a cell: why it has no number, what took the place of what."""
     experiment = cell.experiment
-    lacking = "" if overrides_of(experiment, shelf.profile) else experiment.lacking
-    return [text for text in (lacking, experiment.stand_in, row.note, *found.stale) if text]
+    lacking = "" if shelf.overrides(experiment) else experiment.lacking
+    return [text for text in (lacking, found.stand_in, row.note, *found.stale) if text]
 
 
 def curves(paper: Paper, shelf: Shelf) -> RowTable:

@@ -10,7 +10,7 @@ from experiments.html_report import wording
 from experiments.html_report.kept import packed
 from experiments.keeping import KeptRun
 from experiments.measured import Measured, Shelf
-from experiments.profiles import FULL, command, overrides_of, seeds_of
+from experiments.profiles import FULL, command, seeds_of
 from experiments.table import Cell, Experiment
 
 
@@ -104,8 +104,8 @@ class Collected:
 
     def _told(self, experiment: Experiment) -> dict[str, Any]:
         shelf = self.shelf
-        typed = overrides_of(experiment, shelf.profile)
-        seeds = seeds_of(experiment, shelf.profile, shelf.seeds)
+        typed = shelf.overrides(experiment)
+        seeds = shelf.seeds(experiment)
         runs = shelf.runs(experiment)
         for run in runs:
             self._pack(run, experiment)
@@ -113,15 +113,15 @@ class Collected:
         about: dict[str, Any] = {"runs": [run.name for run in runs]}
         about["missing"] = [seed for seed in seeds if seed not in here]
         about["command"] = command(typed, seeds) if typed else ""
-        about["lacking"], about["standIn"] = experiment.lacking, experiment.stand_in
+        about["lacking"], about["standIn"] = experiment.lacking, shelf.stand_in(experiment)
         if experiment.published and experiment.published != typed:
-            about["asPublished"] = command(experiment.published, seeds_of(experiment, FULL, shelf.seeds))
+            about["asPublished"] = command(experiment.published, seeds_of(experiment, FULL))
         return about
 
     def _pack(self, run: KeptRun, experiment: Experiment) -> None:
         if run.name not in self._packed:
             self.runs[run.name] = run
-            typed = command(overrides_of(experiment, self.shelf.profile), [run.seed])
+            typed = command(self.shelf.overrides(experiment), [run.seed])
             self._packed[run.name] = packed(run, self.share) | {"command": typed}
 
 

@@ -145,8 +145,8 @@ def _notes(table: Table, lines: Sequence[Line], collected: Collected) -> str:
     stand_ins: dict[str, list[str]] = {}
     for row, line in zip(table.rows, lines, strict=True):
         for entry in line:
-            if entry and entry[1].cell.experiment.stand_in:
-                labels = stand_ins.setdefault(entry[1].cell.experiment.stand_in, [])
+            if entry and entry[1].stand_in:
+                labels = stand_ins.setdefault(entry[1].stand_in, [])
                 labels += [] if row.label in labels else [row.label]
     for words, labels in stand_ins.items():
         of = "" if len(labels) == len(table.rows) else f" <span class=soft>({_few(labels)})</span>"

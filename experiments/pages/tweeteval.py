@@ -136,7 +136,7 @@ def _accuracy_row(label: str, experiment: Experiment, shelf: Shelf) -> list[str]
     both = 100 * (SUPPORT[HEART] * heart + SUPPORT[SUN] * sun) / sum(SUPPORT)
     parts = [leaking_points(run.result) for run in shelf.runs(experiment)]
     measured = zip(*(part for part in parts if part is not None), strict=True)
-    fields = [label + (" \\*" if experiment.stand_in else "")]
+    fields = [label + (" \\*" if shelf.stand_in(experiment) else "")]
     published = (heart, sun, both, 100 * report.accuracy - both)
     of_whole = (
         (2, 1.0),

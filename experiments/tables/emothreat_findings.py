@@ -87,7 +87,7 @@ def _survives(shelf: Shelf) -> str:
             "model, each chosen on validation by the metric and compared on test: "
             f"{'; '.join(_ahead(best, shelf))}.",
             _told_apart(pairs, apart),
-            _of_encoder(best, any(pair.one_seed for pair in pairs)),
+            _of_encoder(best, shelf, any(pair.one_seed for pair in pairs)),
         ]
     )
 
@@ -123,13 +123,13 @@ def _told_apart(pairs: Sequence[Comparison], apart: Sequence[Comparison]) -> str
     return f"{head}; they are not under {'; '.join(rest)}." if rest else f"{head}."
 
 
-def _of_encoder(best: Table, one_seed: bool) -> str:
+def _of_encoder(best: Table, shelf: Shelf, one_seed: bool) -> str:
     """What the comparison leaves open."""
     cells = [cell for cell in best.rows[-1].cells if cell]
     left = []
     if one_seed:
         left.append("the encoder has one seed, so how much another would change is not known")
-    if any(cell.experiment.stand_in for cell in cells):
+    if any(shelf.stand_in(cell.experiment) for cell in cells):
         left.append("it is a stand-in that was trained on English, so nothing is said of UrduHack")
     return f"But {', and '.join(left)}." if left else ""
 

@@ -13,7 +13,7 @@ from kept_answers import LABELS, finished, one_hot
 from experiments import measured
 from experiments.keeping import keep
 from experiments.measured import Shelf
-from experiments.profiles import Planned
+from experiments.profiles import CPU, Planned, overrides_of
 from experiments.table import Experiment
 
 TRUTH = np.arange(90) % 3
@@ -79,8 +79,9 @@ def keep_run(root: Path, name: str, seed: int, right: int, **more: Any) -> None:
 def shelf_of(root: Path, monkeypatch: pytest.MonkeyPatch, names: Mapping[str, Sequence[str]]) -> Shelf:
     """A shelf on which an experiment of `model=x` has the runs `names["x"]`, by seed."""
 
-    def planned(experiment: Experiment, *_: object) -> list[Planned]:
-        models = [word.partition("=")[2] for word in experiment.measured if word.startswith("model=")]
+    def planned(experiment: Experiment, profile: str = CPU, *_: object) -> list[Planned]:
+        typed = overrides_of(experiment, profile)
+        models = [word.partition("=")[2] for word in typed if word.startswith("model=")]
         return [Planned(name, (), {}) for model in models for name in names.get(model, ())]
 
     monkeypatch.setattr(measured, "planned", planned)

@@ -14,7 +14,7 @@ from emoji_pred import changes, runs
 from emoji_pred.changes import Change
 from experiments import measured
 from experiments.measured import RULE, Measured, Shelf, Verdict, over_seeds
-from experiments.profiles import Planned
+from experiments.profiles import CPU, FULL, Planned, overrides_of, seeds_of
 from experiments.resampling import replicates
 from experiments.table import Cell, Experiment, Metric
 
@@ -23,14 +23,18 @@ ACCURACY = Metric("accuracy", "accuracy")
 COUNT = Metric("rows", "per_class/❤/support", decimals=0, higher_is_better=None)
 
 
-def cell(published: float | None, metric: Metric = ACCURACY, stand_in: str = "") -> Cell:
-    return Cell(Experiment(("model=ffn",), seeds=3, stand_in=stand_in), metric, published)
+def cell(published: float | None, metric: Metric = ACCURACY) -> Cell:
+    return Cell(EXPERIMENT, metric, published)
 
 
 def verdict(
-    published: float | None, mean: float, one_more: tuple[float, float] | None = None, **more: Any
+    published: float | None,
+    mean: float,
+    one_more: tuple[float, float] | None = None,
+    metric: Metric = ACCURACY,
+    stand_in: str = "",
 ) -> Verdict:
-    return Measured(cell(published, **more), (), (mean,), (), one_more=one_more).verdict
+    return Measured(cell(published, metric), (), (mean,), (), one_more=one_more, stand_in=stand_in).verdict
 
 
 def test_students_intervals_by_hand() -> None:
@@ -183,6 +187,97 @@ def test_no_runs_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 # --- stale runs
 
 
+OURS, PAPERS = ("model=bert", "encoder=minilm"), ("model=bert", "encoder=bertweet")
+STOOD_IN = Experiment(OURS, PAPERS, seeds=3, stand_in="another encoder")
+ALONE = Experiment((), PAPERS, seeds=3, lacking="no weights")
+
+
+def shelf_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **kept_seeds: tuple[int, ...]) -> Shelf:
+    """Of `ours` 45 of 90 rows are right, of `papers` 54, of `ffn` 45 and one more a seed."""
+    typed = {EXPERIMENT.measured: "ffn", OURS: "ours", PAPERS: "papers"}
+
+    def planned(experiment: Experiment, profile: str = CPU, seeds: int | None = None) -> list[Planned]:
+        overrides = overrides_of(experiment, profile)
+        wanted = seeds_of(experiment, profile, seeds) if overrides else ()
+        return [Planned(f"{typed[overrides]}{seed}", (*overrides, f"seed={seed}"), {}) for seed in wanted]
+
+    monkeypatch.setattr(measured, "planned", planned)
+    for name, seeds in kept_seeds.items():
+        for seed in seeds:
+            right = {"ffn": 45 + seed, "ours": 45, "papers": 54}[name]
+            given = np.where(np.arange(90) < right, TRUTH, (TRUTH + 1) % 3)
+            kept_run(tmp_path, f"{name}{seed}", TRUTH, given, seed=seed)
+    return Shelf(tmp_path / "kept")
+
+
+@pytest.mark.parametrize(
+    ("kept_seeds", "counted", "missing"),
+    [
+        ((0, 2), (0, 2), (1,)),
+        ((0, 1, 2), (0, 1, 2), ()),
+        ((0, 1, 2, 3, 4), (0, 1, 2, 3, 4), ()),  # of SEEDS=5
+        ((0, 1, 2, 3, 5), (0, 1, 2, 3), ()),  # seed 4 failed: none is chosen from beyond it
+        ((0, 3), (0, 3), (1, 2)),
+    ],
+)
+def test_every_kept_seed_counts_whatever_was_asked_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kept_seeds: tuple[int, ...],
+    counted: tuple[int, ...],
+    missing: tuple[int, ...],
+) -> None:
+    shelf = shelf_with(tmp_path, monkeypatch, ffn=kept_seeds)
+    found = shelf.measured(cell(0.5))
+    assert tuple(run.seed for run in shelf.runs(EXPERIMENT)) == counted
+    assert found.values == pytest.approx([(45 + seed) / 90 for seed in counted])
+    assert found.missing == missing
+
+
+def test_a_part_of_the_papers_runs_does_not_hide_a_whole_stand_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = shelf_with(tmp_path, monkeypatch, ours=(0, 1, 2), papers=(0, 1))
+    found = shelf.measured(Cell(STOOD_IN, ACCURACY, 0.6))
+    assert found.values == pytest.approx([0.5] * 3) and found.verdict is Verdict.NOT_COMPARABLE
+    assert shelf.overrides(STOOD_IN) == OURS
+    assert found.stand_in == (
+        "another encoder; of the paper's own 2 of 3 runs are kept, and shown once all are"
+    )
+
+
+def test_the_papers_runs_are_shown_and_compared_once_they_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = shelf_with(tmp_path, monkeypatch, ours=(0, 1, 2), papers=(0, 1, 2))
+    found = shelf.measured(Cell(STOOD_IN, ACCURACY, 0.6))
+    assert found.values == pytest.approx([0.6] * 3)
+    assert (found.stand_in, found.verdict) == ("", Verdict.REPRODUCED)
+    assert shelf.overrides(STOOD_IN) == PAPERS
+
+
+def test_a_part_of_the_papers_runs_is_shown_where_there_is_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = shelf_with(tmp_path, monkeypatch, papers=(1,))
+    for experiment in (STOOD_IN, ALONE):
+        found = shelf.measured(Cell(experiment, ACCURACY, 0.6))
+        assert (found.values, found.missing) == (pytest.approx((0.6,)), (0, 2))
+        assert found.stand_in == ""
+    nothing = shelf_with(tmp_path / "other", monkeypatch)
+    assert nothing.overrides(STOOD_IN) == OURS and nothing.overrides(ALONE) == ()
+    assert nothing.measured(Cell(STOOD_IN, ACCURACY, 0.6)).stand_in == "another encoder"
+
+
+def test_the_profiles_of_whole_runs_show_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make verify-results` knows nothing of the profile that the pages were written with."""
+    shelf_with(tmp_path, monkeypatch, ours=(0, 1, 2), papers=(0,))
+    shelves = [Shelf(tmp_path / "kept", profile) for profile in (CPU, FULL)]
+    found = [shelf.measured(Cell(STOOD_IN, ACCURACY, 0.6)) for shelf in shelves]
+    assert [[run.name for run in one.runs] for one in found] == [["ours0", "ours1", "ours2"]] * 2
+    assert found[0].stand_in == found[1].stand_in
+
+
 def of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *fresh: int) -> Shelf:
     """A shelf of two seeds whose runs were made before two changes (seed 0) and before one (seed 1)."""
     config = {seed: {"seed": seed} for seed in (0, 1)}
@@ -199,7 +294,7 @@ def of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *fresh: int) -> S
         kept_run(tmp_path, names[seed], TRUTH, TRUTH, seed=seed)
     found = [Planned(names[seed], (), config[seed]) for seed in (0, 1)]
     monkeypatch.setattr(measured, "planned", lambda *_: found)
-    return Shelf(tmp_path / "kept", seeds=2)
+    return Shelf(tmp_path / "kept")
 
 
 def test_stale_runs_are_shown_as_stale_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +307,7 @@ def test_stale_runs_are_shown_as_stale_alone(tmp_path: Path, monkeypatch: pytest
     found = shelf.measured(cell(0.55))
     assert found.stale == ("a is done otherwise", "b is done otherwise")
     assert (found.values, found.runs, found.mean) == ((), (), None)
-    assert (found.verdict, found.missing, found.difference) == (Verdict.NOT_RUN, (0, 1), None)
+    assert (found.verdict, found.missing, found.difference) == (Verdict.NOT_RUN, (0, 1, 2), None)
     assert found.before is not None
     assert found.before.values == pytest.approx((0.5, 0.6))
     assert found.before.interval == pytest.approx((0.0, 1.0))
@@ -224,7 +319,7 @@ def test_a_run_of_today_takes_the_place_of_a_stale_one(
     shelf = of_before(tmp_path, monkeypatch, 1)
     assert [run.seed for run, _ in shelf.stale(EXPERIMENT)] == [0]
     found = shelf.measured(cell(1.0))
-    assert (found.values, found.stale, found.before, found.missing) == ((1.0,), (), None, (0,))
+    assert (found.values, found.stale, found.before, found.missing) == ((1.0,), (), None, (0, 2))
     assert found.verdict is Verdict.REPRODUCED
 
 

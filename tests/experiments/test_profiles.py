@@ -64,6 +64,12 @@ def test_a_planned_run_has_the_name_that_train_py_gives() -> None:
     assert planned(LACKING) == []
 
 
+@pytest.mark.parametrize("experiment", [OWN, STAND_IN, *EVERY[::25]])
+def test_a_further_seed_is_what_it_would_be_composed_to(experiment: Experiment) -> None:
+    for run in planned(experiment, FULL, 3):
+        assert run.config == composed(run.overrides)
+
+
 def test_every_kept_run_is_still_what_was_typed_for_it() -> None:
     """A default of `conf/` that changed would leave runs behind that no table finds."""
     paths = sorted(RESULTS.glob("*/result.json"))

@@ -191,7 +191,7 @@ def test_what_is_finished_is_kept_before_anything_and_only_rendered(
     assert code == 0 and "1 finished, 0 missing" in out, err
     ((papers_of, shelf, place, formats),) = rendered
     assert [table.name for table in papers_of[0].tables] == ["tweeteval.4"]
-    assert (shelf.profile, shelf.seeds, formats) == (SMOKE, None, ("markdown", "html"))
+    assert (shelf.profile, formats) == (SMOKE, ("markdown", "html"))
     assert (place / "runs" / run.name / runs.RESULT).is_file()
 
 
