@@ -245,8 +245,8 @@ def _compared() -> Table:
         'Does "TF-IDF beats BERT" survive?',
         tuple(COMPARED.values()),
         tuple(rows),
-        "The three TF-IDF models of Table 4 and the two models of an encoder, on test. The encoder is the "
-        "stand-in, so this says what the metric does to the comparison, and not how UrduHack would fare. "
+        "The three TF-IDF models of Table 4 and the two models of an encoder, on test. Where the encoder "
+        "is a stand-in, this says what the metric does to the comparison, and not how UrduHack would fare. "
         + YARDSTICKS,
         in_paper=False,
     )

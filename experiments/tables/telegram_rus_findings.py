@@ -55,9 +55,11 @@ def _zeroed_text(shelf: Shelf) -> str:
             return ""
         listed.append(f"{found[label]:.0f} with {alpha} (top 1 {top_1:.1f} %)")
     fewest = min(found, key=lambda label: found[label])
+    is_ours = any(shelf.stand_in(IN_PAPER[f"Table 3: {alpha}"]) for alpha in TABLE_3)
+    encoder = "the stand-in encoder" if is_ours else "the encoder"
     return (
         "The paper names zeroed classes as its main problem and prints no count. Of the 62 emoji, all of "
-        f"which have test rows, never predicted are {', '.join(listed)}, by the stand-in encoder with focal "
+        f"which have test rows, never predicted are {', '.join(listed)}, by {encoder} with focal "
         f"loss, one seed each. The fewest of all models, {found[fewest]:.0f}, has {fewest}."
     )
 

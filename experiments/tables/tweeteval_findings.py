@@ -19,9 +19,10 @@ LEAK = """As distributed, the CNN has a macro F1 of {0} and an F1 of {2} on red 
 without invisible characters it has {1}, and {3} on red hearts: what it knew of them was a character that
 the removed emoji left behind. It is not that the data got harder: on the test rows *without* U+FE0F the
 model that was trained with it has {4}, the other {5}. Of the rows *with* it the first answers a share of
-{6} rightly, the second {7}. The linear model of n-grams sees it too ({8}, leak-free {9}); a model on
-MiniLM, whose tokenizer drops U+FE0F, does not ({10} and {11}). Published scores on these data compare
-only with scores as distributed."""
+{6} rightly, the second {7}. The linear model of n-grams sees it too ({8}, leak-free {9}); {encoder}.
+Published scores on these data compare only with scores as distributed."""
+ON_MINILM = "a model on MiniLM, whose tokenizer drops U+FE0F, does not ({10} and {11})"
+ON_BERTWEET = "the paper's own encoder model has {10}, leak-free {11}"
 BEATEN = """A support vector machine on character and word n-grams, fitted on one processor in {minutes}
 minutes, has a macro F1 of {0} as distributed, and {1} leak-free. The CNN, the best of the paper's three
 models that are trained from scratch, is published with {published} and has {2} here, {3} leak-free. The
@@ -73,7 +74,7 @@ def findings(
         Finding(
             "tweeteval.leak",
             "U+FE0F tells red hearts and suns, and the scores rest on it",
-            _filled(LEAK, leak),
+            _filled_leak(leak),
             bars,
             ("tweeteval.models", "tweeteval.leak_free", "tweeteval.readings"),
             "tweeteval",
@@ -94,12 +95,15 @@ def _measured(shelf: Shelf, cells: Sequence[Cell]) -> list[Measured] | None:
     return found if all(one.mean is not None for one in found) else None
 
 
-def _filled(text: str, cells: Sequence[Cell]) -> Callable[[Shelf], str]:
-    """A text with the means of some cells in its places."""
+def _filled_leak(cells: Sequence[Cell]) -> Callable[[Shelf], str]:
+    """`LEAK` with the means of its cells; what it says of the encoder model hangs on which one was run."""
 
     def read(shelf: Shelf) -> str:
         found = _measured(shelf, cells)
-        return text.format(*map(mean, found)) if found else ""
+        if not found:
+            return ""
+        text = LEAK.replace("{encoder}", ON_MINILM if found[-1].stand_in else ON_BERTWEET)
+        return text.format(*map(mean, found))
 
     return read
 

@@ -71,7 +71,10 @@ def test_findings_name_tables_and_audits_that_there_are() -> None:
 
 def test_every_kept_run_is_found_by_a_table(shelf: Shelf) -> None:
     planned_names = {
-        run.name for paper in EVERY.values() for one in experiments_of(paper) for run in planned(one)
+        run.name
+        for paper in EVERY.values()
+        for one in experiments_of(paper)
+        for run in (*planned(one), *planned(one, FULL), *shelf.runs(one))
     }
     there = {path.parent.name for path in RESULTS.glob("*/result.json")}
     typed = {
