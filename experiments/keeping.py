@@ -21,6 +21,7 @@ from emoji_pred.errors import UserError
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results" / "runs"
 ANSWERS = "answers.parquet"  # of one label a text
+PARQUET = b"PAR1"  # the first and the last bytes of such a file
 ROW_IDS = "row_ids/"  # in the file's metadata, before a split: the digest of the names of its rows
 
 
@@ -106,10 +107,10 @@ def keep(directory: Path, target: Path) -> bool:
 
 
 def kept(name: str, results: Path = RESULTS) -> KeptRun | None:
-    """A run by its name, or None where it is not kept, or not whole.
+    """A run by its name, or None where it is not kept, or not whole; its answers are not read yet.
 
     Raises:
-        UserError: its result cannot be read.
+        UserError: its result cannot be read, or its answers are cut short or something else.
     """
     path = results / name / runs.RESULT
     try:
@@ -118,10 +119,28 @@ def kept(name: str, results: Path = RESULTS) -> KeptRun | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} is no result of a run; remove {path.parent} and run `make reproduce-tables` again"
-        ) from error
-    return KeptRun(result, path.parent) if (path.parent / answers).is_file() else None
+        raise _damaged(path, "is no result of a run") from error
+    try:
+        is_whole = _is_parquet(path.parent / answers)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _damaged(path.parent / answers, f"cannot be read ({error.strerror})") from error
+    if not is_whole:
+        raise _damaged(path.parent / answers, "is no whole Parquet file")
+    return KeptRun(result, path.parent)
+
+
+def _damaged(path: Path, what: str) -> UserError:
+    return UserError(f"{path} {what}; remove {path.parent} and run `make reproduce-tables` again")
+
+
+def _is_parquet(path: Path) -> bool:
+    """Whether a file begins and ends as Parquet does, which a look at all runs can afford."""
+    with path.open("rb") as stream:
+        head, size = stream.read(len(PARQUET)), stream.seek(0, io.SEEK_END)
+        stream.seek(max(0, size - len(PARQUET)))
+        return size > 2 * len(PARQUET) and head == stream.read() == PARQUET
 
 
 def _write_answers(path: Path, predictions: Mapping[str, runs.SplitPredictions]) -> None:

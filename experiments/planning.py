@@ -12,6 +12,7 @@ from pathlib import Path
 from emoji_pred import runs
 from emoji_pred.errors import UserError
 from emoji_pred.finished import state_of
+from experiments import keeping
 from experiments.history import Estimate, History
 from experiments.joining import joined
 from experiments.profiles import FULL, SMOKE, Planned, command, overrides_of, planned, seeds_of
@@ -93,8 +94,12 @@ class Places:
     _finished: dict[str, bool] = field(default_factory=dict)
 
     def is_kept(self, name: str) -> bool:
-        """Whether a run is kept."""
-        return (self.kept / name / runs.RESULT).is_file()
+        """Whether a run is kept with its answers; where these are not there, it is kept or trained again.
+
+        Raises:
+            UserError: its result or its answers cannot be read.
+        """
+        return keeping.kept(name, self.kept) is not None
 
     def is_finished(self, name: str) -> bool:
         """Whether a run lies finished where `train.py` leaves it; looked at once."""
@@ -132,6 +137,9 @@ def plan(
         places: where finished ones are looked for.
         history: what runs took before.
         launcher: of the sweeps; "": they train here.
+
+    Raises:
+        UserError: a run is kept that cannot be read.
     """
     experiments = experiments_of(papers)
     wanted = {run.name: run for experiment in experiments for run in planned(experiment, profile, seeds)}

@@ -14,7 +14,7 @@ from conftest import REPOSITORY
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
-from experiments import compositions
+from experiments import compositions, keeping
 from experiments.history import Estimate, History
 from experiments.joining import joined
 from experiments.planning import (
@@ -56,6 +56,7 @@ def result_of(
     """What a run leaves, as far as plans look at it: 2 labels, `rows` training rows, 10 + 10 others."""
     return {
         **{"schema": runs.RESULT_SCHEMA, "status": "finished", "run": run.name},
+        "task": "multiclass",
         **{"config": runs.public(run.config), "wall_seconds": seconds, "label_names": ["a", "b"]},
         **{"parameters": {"total": trainable, "trainable": trainable}, "files": {"best.ckpt": ""}},
         "provenance": {
@@ -174,6 +175,7 @@ def places(folder: Path) -> Places:
 def keep(run: Planned, where: Places, **more: Any) -> None:
     target = where.kept / run.name
     target.mkdir(parents=True)
+    (target / keeping.ANSWERS).write_bytes(b"PAR1 what is answered PAR1")
     (target / runs.RESULT).write_text(json.dumps(result_of(run, **more)))
 
 
@@ -210,6 +212,37 @@ def test_seeds_asked_for_and_runs_finished_in_the_directory_of_runs(tmp_path: Pa
     (directory / runs.RESULT).write_text(json.dumps(result))
     found = planned_for(places(tmp_path), CNN, LINEAR, seeds=5)
     assert [run.name for run in found.finished] == [name] and len(found.missing) == 5
+
+
+def test_a_kept_run_without_its_answers_is_trained_again(tmp_path: Path) -> None:
+    where = places(tmp_path)
+    first, second, _ = planned(CNN)
+    keep(first, where, seconds=10)
+    keep(second, where, seconds=10)
+    (where.kept / first.name / keeping.ANSWERS).unlink()
+    found = planned_for(where, CNN)
+    assert [run.name for run in found.finished] == [second.name]
+    assert first.name in [one.run.name for one in found.missing]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        (runs.RESULT, b'{"task": "multi', "is no result of a run"),
+        (keeping.ANSWERS, b"PAR1 what is answ", "is no whole Parquet file"),
+        (keeping.ANSWERS, b"PAR1", "is no whole Parquet file"),
+        (keeping.ANSWERS, b"", "is no whole Parquet file"),
+    ],
+)
+def test_a_damaged_kept_run_is_told_before_anything_is_trained(
+    tmp_path: Path, file: str, content: bytes, words: str
+) -> None:
+    where = places(tmp_path)
+    (run, *_) = planned(CNN)
+    keep(run, where, seconds=10)
+    (where.kept / run.name / file).write_bytes(content)
+    with pytest.raises(UserError, match=f"{run.name}/{file} {words}; remove "):
+        planned_for(where, CNN)
 
 
 def test_interrupted_and_failed_runs_are_told(tmp_path: Path) -> None:

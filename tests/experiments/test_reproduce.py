@@ -192,7 +192,11 @@ def test_what_is_finished_is_kept_before_anything_and_only_rendered(
     ((papers_of, shelf, place, formats),) = rendered
     assert [table.name for table in papers_of[0].tables] == ["tweeteval.4"]
     assert (shelf.profile, formats) == (SMOKE, ("markdown", "html"))
-    assert (place / "runs" / run.name / runs.RESULT).is_file()
+    own = place / "runs" / run.name
+    assert (own / runs.RESULT).is_file()
+    (own / reproduce.keeping.ANSWERS).unlink()  # and again, where half of it was lost
+    code, out, _ = main("--tables", "tweeteval.4", "--profile", "smoke", "--runs-dir", str(tmp_path))
+    assert code == 0 and "1 finished, 0 missing" in out and (own / reproduce.keeping.ANSWERS).is_file()
 
 
 def _started(tmp_path: Path, cache: Path, *arguments: str) -> subprocess.Popen[str]:
