@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from emoji_pred import runs
-from emoji_pred.errors import UserError
-from experiments.keeping import Answers, KeptRun, kept
+from emoji_pred.errors import UserError, one_line
+from experiments.keeping import FORMS, Answers, KeptRun, kept
 from experiments.scoring import NoSuchMetric, class_counts, score
 
 TOLERANCE = 1e-9  # of a fraction: sums taken in another order
@@ -75,9 +75,17 @@ def run_differences(results: Path) -> tuple[list[str], Coverage]:
         if run is None:
             lines.append(f"{_place(directory)}: the result or the answers are not there")
             continue
-        wrong, of_run = number_differences(run)
-        lines += [*name_differences(run), *file_differences(run), *wrong]
-        covered.add(of_run)
+        try:
+            lines += name_differences(run)
+            lines += file_differences(run)
+            wrong, of_run = number_differences(run)
+        except UserError as error:
+            lines.append(str(error))
+        except FORMS as error:
+            lines.append(f"{_place(directory)}: the result is not one of a run ({one_line(repr(error))})")
+        else:
+            lines += wrong
+            covered.add(of_run)
     return lines, covered
 
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
-from experiments.keeping import ROOT, KeptRun, kept
+from experiments.keeping import FORMS, ROOT, KeptRun, kept
 
 # A linear model's answers are the same on every machine. A network's are so on one processor with the same
 # versions; elsewhere sums are rounded otherwise, and training carries that on.
@@ -53,14 +54,20 @@ def retrain(results: Path, name: str = "") -> tuple[list[str], KeptRun]:
 
 
 def cheapest(results: Path) -> list[KeptRun]:
-    """Of each dataset the linear run that took the least time, the cheapest first."""
-    found = [kept(path.parent.name, results) for path in results.glob(f"*/{runs.RESULT}")]
-    linear = [run for run in found if run is not None and runs.is_linear(run.result["config"])]
-    linear.sort(key=lambda run: (float(run.result["wall_seconds"]), run.name))
+    """Of each dataset the linear run that took the least time, the cheapest first; none that is damaged."""
     first: dict[str, KeptRun] = {}
-    for run in linear:
-        first.setdefault(run.result["config"]["data"]["name"], run)
+    for _, _, data, run in sorted(_linear(results), key=lambda found: found[:2]):
+        first.setdefault(data, run)
     return list(first.values())
+
+
+def _linear(results: Path) -> Iterator[tuple[float, str, str, KeptRun]]:
+    """Seconds, name, dataset and run."""
+    for path in results.glob(f"*/{runs.RESULT}"):
+        with suppress(UserError, *FORMS):
+            run = kept(path.parent.name, results)
+            if run is not None and runs.is_linear(run.result["config"]):
+                yield float(run.result["wall_seconds"]), run.name, run.result["config"]["data"]["name"], run
 
 
 def _again(run: KeptRun) -> list[str]:

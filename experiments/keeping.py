@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ import numpy as np
 
 from emoji_pred import runs
 from emoji_pred.decision import Decision
-from emoji_pred.errors import UserError
+from emoji_pred.errors import UserError, one_line
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results" / "runs"
 ANSWERS = "answers.parquet"  # of one label a text
+# What reading a file of another form raises.
+FORMS = (OSError, ValueError, LookupError, TypeError, AttributeError)
 PARQUET = b"PAR1"  # the first and the last bytes of such a file
 ROW_IDS = "row_ids/"  # in the file's metadata, before a split: the digest of the names of its rows
 
@@ -74,13 +77,18 @@ class KeptRun:
         return self.result[split].get("top_class")
 
     def answers(self) -> dict[str, Answers]:
-        """The answers by split, of those splits that were kept; read once."""
+        """The answers by split, of those splits that were kept; read once.
+
+        Raises:
+            UserError: they cannot be read.
+        """
         return self._answers
 
     @functools.cached_property
     def _answers(self) -> dict[str, Answers]:
         if self.result["task"] == "multiclass":
-            return _read_answers(self.directory / ANSWERS)
+            with _told_if_damaged(self.directory / ANSWERS) as path:
+                return _read_answers(path)
         return _read_probabilities(self.directory / runs.PREDICTIONS, self.result)
 
 
@@ -133,6 +141,17 @@ def kept(name: str, results: Path = RESULTS) -> KeptRun | None:
 
 def _damaged(path: Path, what: str) -> UserError:
     return UserError(f"{path} {what}; remove {path.parent} and run `make reproduce-tables` again")
+
+
+@contextmanager
+def _told_if_damaged(path: Path) -> Iterator[Path]:
+    """A file of a kept run that does not hold what it should ends in one line."""
+    import pyarrow as pa
+
+    try:
+        yield path
+    except (pa.ArrowException, *FORMS) as error:
+        raise _damaged(path, f"does not hold what a kept run has ({one_line(error)})") from error
 
 
 def _is_parquet(path: Path) -> bool:
@@ -201,8 +220,11 @@ def _read_answers(path: Path) -> dict[str, Answers]:
 
 
 def _read_probabilities(path: Path, result: Mapping[str, Any]) -> dict[str, Answers]:
+    with _told_if_damaged(path):
+        predictions = runs.read_predictions(path)
     found = {}
-    for split, (row_ids, truth, probabilities) in runs.read_predictions(path).items():
-        given = Decision.from_plain(result[split]["decision"]).labels(probabilities)
+    for split, (row_ids, truth, probabilities) in predictions.items():
+        with _told_if_damaged(path.with_name(runs.RESULT)):
+            given = Decision.from_plain(result[split]["decision"]).labels(probabilities)
         found[split] = Answers(truth, given.astype(np.int64), None, probabilities, _digest(row_ids))
     return found

@@ -76,13 +76,26 @@ def verify(results: Path = RESULTS, *, pages: bool = True, again: str | None = N
         print(f"{covered.left.total():,} could not be:", *covered.lines(), sep="\n")
     print(UNREAD, flush=True)
     if pages:
-        wrong, written = page_differences()
-        lines += [*strangers(RESULTS.parent, [paper.key for paper in papers()]), *wrong]
-        print(f"{written} files rendered again", flush=True)
+        lines += [*strangers(RESULTS.parent, [paper.key for paper in papers()]), *_of_pages()]
     if again:
-        wrong, run = retrain(results, "" if again == CHEAPEST else again)
+        try:
+            wrong, run = retrain(results, "" if again == CHEAPEST else again)
+        except UserError as error:
+            if not lines:
+                raise
+            return [*lines, str(error)]
         lines += wrong
         print(f"run {run.name} ({' '.join(run.result['overrides'])}) trained again", flush=True)
+    return lines
+
+
+def _of_pages() -> list[str]:
+    """A line for each difference of the pages; one where they cannot be rendered, as of a damaged run."""
+    try:
+        lines, written = page_differences()
+    except UserError as error:
+        return [str(error)]
+    print(f"{written} files rendered again", flush=True)
     return lines
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from kept_answers import LABELS, finished
 
@@ -68,20 +70,24 @@ def test_the_names_of_the_rows_tell_splits_apart(tmp_path: Path) -> None:
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_of_several_labels_the_rule_of_the_result_decides(tmp_path: Path) -> None:
-    truth = np.array([[1, 0, 1], [0, 0, 0]])
-    probabilities = np.array([[0.45, 0.55, 0.9], [0.1, 0.2, 0.3]], dtype=np.float32)
+SEVERAL = np.array([[1, 0, 1], [0, 0, 0]])
+PROBABILITIES = np.array([[0.45, 0.55, 0.9], [0.1, 0.2, 0.3]], dtype=np.float32)
+
+
+def of_several(directory: Path) -> Path:
     decision = {"name": "tuned", "thresholds": [0.4, 0.6, 0.5], "at_least_one": False, "tuned_f1": "macro"}
-    own = finished(
-        tmp_path / "r", {"test": (IDS[:2], truth, probabilities)}, "multilabel", test={"decision": decision}
-    )
-    assert keep(own, tmp_path / "kept" / "r")
+    splits = {"test": (IDS[:2], SEVERAL, PROBABILITIES)}
+    return finished(directory, splits, "multilabel", test={"decision": decision})
+
+
+def test_of_several_labels_the_rule_of_the_result_decides(tmp_path: Path) -> None:
+    assert keep(of_several(tmp_path / "r"), tmp_path / "kept" / "r")
     run = kept("r", tmp_path / "kept")
     assert run is not None
     answers = run.answers()["test"]
     assert answers.given.tolist() == [[1, 0, 1], [0, 0, 0]]
-    assert answers.truth.tolist() == truth.tolist()
-    assert np.array_equal(answers.probabilities, probabilities)
+    assert answers.truth.tolist() == SEVERAL.tolist()
+    assert np.array_equal(answers.probabilities, PROBABILITIES)
     assert answers.ranks is None
 
 
@@ -95,6 +101,46 @@ def test_a_run_that_is_not_whole_is_not_seen(tmp_path: Path) -> None:
     (target / ANSWERS).unlink()
     assert kept("r", tmp_path / "kept") is None
     assert kept("no_such_run", tmp_path / "kept") is None
+
+
+def in_the_middle(whole: bytes) -> bytes:
+    half = len(whole) // 2
+    return whole[:4] + b"?" * (half - 4) + whole[half:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda whole: whole[:-9] + b"\xff" * 5 + b"PAR1", in_the_middle, lambda _: b"PAR1 no such thing PAR1"],
+)
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_answers_that_cannot_be_read_are_named(
+    tmp_path: Path, task: str, damage: Callable[[bytes], bytes]
+) -> None:
+    own = (
+        of_one_label(tmp_path / "runs" / "r") if task == "multiclass" else of_several(tmp_path / "runs" / "r")
+    )
+    keep(own, tmp_path / "kept" / "r")
+    path = tmp_path / "kept" / "r" / (ANSWERS if task == "multiclass" else runs.PREDICTIONS)
+    path.write_bytes(damage(path.read_bytes()))
+    run = kept("r", tmp_path / "kept")
+    assert run is not None  # a look at its ends tells nothing
+    with pytest.raises(UserError, match=rf"{path.name} does not hold .*; remove .*r and run `make"):
+        run.answers()
+
+
+def test_answers_with_another_column_or_a_result_without_their_split_are_named(tmp_path: Path) -> None:
+    keep(of_one_label(tmp_path / "runs" / "r"), tmp_path / "kept" / "r")
+    path = tmp_path / "kept" / "r" / ANSWERS
+    pq.write_table(pq.read_table(path).drop_columns("truth"), path)
+    run = kept("r", tmp_path / "kept")
+    with pytest.raises(UserError, match=r"answers\.parquet does not hold what a kept run has .*truth"):
+        assert run is not None and run.answers()
+    keep(of_several(tmp_path / "runs" / "s"), tmp_path / "kept" / "s")
+    run = kept("s", tmp_path / "kept")
+    assert run is not None
+    del run.result["test"]
+    with pytest.raises(UserError, match=r"result\.json does not hold what a kept run has .*test"):
+        run.answers()
 
 
 def test_an_unfinished_or_damaged_run_is_not_kept(tmp_path: Path) -> None:

@@ -174,6 +174,34 @@ def test_half_a_run_is_named(copied: Callable[[str], Path]) -> None:
     assert "is no result of a run" in line
 
 
+def test_a_damaged_run_is_named_and_the_others_are_checked(copied: Callable[[str], Path]) -> None:
+    own, other, third = copied(ONE_LABEL), copied(SAMPLE), copied(SEVERAL)
+    for directory in (own, third):
+        path = next(directory.glob("*.parquet"))
+        path.write_bytes(path.read_bytes()[:100] + b"PAR1")
+    rewrite(other, lambda result: result["test"].update(accuracy=1.5))
+    lines, covered = run_differences(own.parent)
+    assert covered.computed > 100
+    assert sum(f"{ONE_LABEL}/{ANSWERS} does not hold" in line for line in lines) == 1
+    assert sum(f"{SEVERAL}/{runs.PREDICTIONS} does not hold" in line for line in lines) == 1
+    assert sum("test/accuracy is 1.5" in line for line in lines) == 1
+    assert SAMPLE in {
+        run.name for run in cheapest(own.parent)
+    }  # damaged answers are found when they are read
+    (other / ANSWERS).write_bytes(b"")
+    assert SAMPLE not in {run.name for run in cheapest(own.parent)}
+    rewrite(third, lambda result: result.update(config=7))
+    rewrite(own, lambda result: result.update(config=7))
+    assert cheapest(own.parent) == []
+
+
+@pytest.mark.parametrize("key", ["run", "config", "label_names", "test", "files"])
+@pytest.mark.parametrize("name", [ONE_LABEL, SEVERAL])
+def test_a_result_of_another_form_is_named(copied: Callable[[str], Path], name: str, key: str) -> None:
+    lines = rewrite(copied(name), lambda result: result.update({key: 7}))
+    assert lines and all(name in line for line in lines)
+
+
 @pytest.mark.parametrize("place", ["/mnt/someone/data.csv", "~/data/a.csv", "C:\\Users\\someone\\a.csv"])
 def test_a_path_of_a_machine_is_named(copied: Callable[[str], Path], place: str) -> None:
     own = copied(SAMPLE)
@@ -328,6 +356,22 @@ def test_the_command_says_what_differs_and_fails(
     errors = capsys.readouterr().err.splitlines()
     assert "test/accuracy is 1.5" in errors[0]
     assert errors[-1] == "1 differences"
+
+
+def test_what_cannot_be_rendered_or_trained_hides_no_difference(
+    copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> Any:
+        raise UserError("it cannot be done")
+
+    own = copied(SAMPLE)
+    monkeypatch.setattr(verify, "retrain", refused)
+    with pytest.raises(UserError, match="it cannot be done"):  # nothing differs: a mistake alone
+        verify.verify(own.parent, pages=False, again=SAMPLE)
+    monkeypatch.setattr(verify, "page_differences", refused)
+    rewrite(own, lambda result: result["test"].update(accuracy=1.5))
+    lines = verify.verify(own.parent, again=SAMPLE)
+    assert "test/accuracy is 1.5" in lines[0] and lines[1:] == ["it cannot be done"] * 2
 
 
 def test_a_directory_that_is_not_there_is_a_mistake(
