@@ -15,6 +15,7 @@ import numpy as np
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError, one_line
+from experiments.checked_metrics import lacking_metrics
 from experiments.keeping import FORMS, Answers, KeptRun, kept
 from experiments.scoring import NoSuchMetric, class_counts, score
 
@@ -32,7 +33,8 @@ UNCOMPUTED = {
     ("multilabel", "ece"): "the check has no formula for it",
 }
 UNREAD = (
-    "never computed again: learning curves, times, memory, yardsticks, thresholds, counts of training rows"
+    "never computed again: learning curves, times, memory, yardsticks, thresholds, counts of training rows, "
+    "the code's revision"
 )
 
 
@@ -144,20 +146,49 @@ def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def number_differences(run: KeptRun) -> tuple[list[str], Coverage]:
-    """Every stored metric that the kept answers give again: differences, and how many were computed."""
-    lines: list[str] = []
+    """Every stored metric that the kept answers give again: differences, and how many were computed.
+
+    Every split of which the result counts rows has to have its metrics and its answers, as many as rows.
+    """
+    rows = run.result.get("provenance", {}).get("rows", {})
+    lines = [] if rows else [f"{_place(run.directory)}: provenance.rows is not there"]
     covered = Coverage()
-    kept_answers = run.answers()
     for split in SPLITS:
-        if split not in run.result:
-            continue
-        if split not in kept_answers:
-            why = f"the answers of these runs to the {split} rows were not kept"
-            covered.left[f"all of {split}", why] += len(list(_stored(run.result[split])))
-            continue
-        lines += _split_differences(run, split, kept_answers[split], covered)
-        lines += _confusion_differences(run, split, kept_answers[split])
+        if split in rows or split in run.result:
+            lines += _of_split(run, split, covered)
     return lines, covered
+
+
+def _of_split(run: KeptRun, split: str, covered: Coverage) -> list[str]:
+    where, answers = _place(run.directory), run.answers()
+    if split not in run.result:
+        return [f"{where}: the result has no metrics of the {split} rows"]
+    before_ranks = _before_ranks(answers)
+    if split not in answers and not (split == "validation" and before_ranks):
+        return [f"{where}: the answers to the {split} rows are not there"]
+    lines = [f"{where}: {line}" for line in lacking_metrics(run.result, split, before_ranks)]
+    if split not in answers:
+        why = f"the answers of these runs to the {split} rows were not kept"
+        covered.left[f"all of {split}", why] += len(list(_stored(run.result[split])))
+        return lines
+    lines += _row_differences(run, split, answers[split])
+    lines += _split_differences(run, split, answers[split], covered)
+    return [*lines, *_confusion_differences(run, split, answers[split])]
+
+
+def _before_ranks(kept_answers: Mapping[str, Answers]) -> bool:
+    """Whether a run was kept when ranks were not yet; nor were its answers to the validation rows."""
+    every = list(kept_answers.values())
+    return bool(every) and all(one.ranks is None and one.truth.ndim == 1 for one in every)
+
+
+def _row_differences(run: KeptRun, split: str, answers: Answers) -> Iterator[str]:
+    rows = run.result.get("provenance", {}).get("rows", {})
+    if rows and rows.get(split) != len(answers.truth):
+        yield (
+            f"{_place(run.directory)}: {len(answers.truth)} answers to {split} rows, of which "
+            f"provenance.rows counts {rows.get(split)}"
+        )
 
 
 def _split_differences(run: KeptRun, split: str, answers: Answers, covered: Coverage) -> Iterator[str]:

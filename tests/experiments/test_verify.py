@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
+from tampered_runs import ONE_LABEL, SAMPLE, copy_of, rewrite
 
 from emoji_pred import runs
 from emoji_pred.errors import UserError
@@ -20,12 +19,13 @@ from experiments.checked_pages import csv_differences, file_differences, markdow
 from experiments.checked_places import strangers
 from experiments.checked_runs import NO_PROBABILITIES, run_differences
 from experiments.checked_training import BUNDLED, cheapest, metric_differences, retrain
-from experiments.keeping import ANSWERS, RESULTS, ROOT, kept
+from experiments.keeping import RESULTS, ROOT, kept
 from experiments.table import papers
 
-(SAMPLE,) = (path.name for path in BUNDLED.iterdir())  # data=sample model=tfidf_nb
-ONE_LABEL = next(path.parent.name for path in sorted(RESULTS.glob(f"*/{ANSWERS}")))
-SEVERAL = next(path.parent.name for path in sorted(RESULTS.glob(f"*/{runs.PREDICTIONS}")))
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Callable[[str], Path]:
+    return lambda name: copy_of(name, tmp_path)
 
 
 # --- what is committed
@@ -54,32 +54,6 @@ def test_a_cheap_cell_comes_out_again() -> None:
     assert (run.name != SAMPLE) is here
 
 
-def test_what_cannot_be_computed_again_is_counted_with_the_reason(copied: Callable[[str], Path]) -> None:
-    """A split has one loss and one ece; without ranks, three top-k; without its answers, nothing."""
-    own = copied(SAMPLE)
-    left = run_differences(own.parent)[1].left
-    splits = [run_differences(own.parent)[1].left[name, NO_PROBABILITIES] for name in ("loss", "ece")]
-    assert splits == [sum("loss" in split for split in splits_of(own)), 2]
-    whole = pq.read_table(own / ANSWERS)
-    pq.write_table(whole.filter(pc.equal(whole["split"], "test")).drop_columns("rank"), own / ANSWERS)
-    covered = run_differences(own.parent)[1]
-    assert {name: count for (name, why), count in covered.left.items() if "ranks of these runs" in why} == {
-        name: 1
-        for name in splits_of(own)[1]
-        if name.startswith("top_") and name[4:].isdigit() and name != "top_1"
-    }
-    (gone,) = (count for (name, _), count in covered.left.items() if name == "all of validation")
-    plain = [value for value in splits_of(own)[0].values() if isinstance(value, int | float)]
-    classes = splits_of(own)[0]["per_class"]
-    assert gone == len(plain) + sum(len(entry) - 1 for entry in classes)
-    assert covered.left.total() > left.total()
-
-
-def splits_of(directory: Path) -> list[dict[str, Any]]:
-    result = json.loads((directory / runs.RESULT).read_text(encoding="utf-8"))
-    return [result[split] for split in ("validation", "test")]
-
-
 def test_nothing_else_lies_in_the_results(tmp_path: Path) -> None:
     keys = [paper.key for paper in papers()]
     assert strangers(RESULTS.parent, keys) == []
@@ -97,126 +71,7 @@ def test_nothing_else_lies_in_the_results(tmp_path: Path) -> None:
     ]
 
 
-# --- what was tampered with
-
-
-@pytest.fixture
-def copied(tmp_path: Path) -> Callable[[str], Path]:
-    def copy(name: str) -> Path:
-        kept_at = BUNDLED if name == SAMPLE else RESULTS
-        return Path(shutil.copytree(kept_at / name, tmp_path / "runs" / name))
-
-    return copy
-
-
-def rewrite(directory: Path, change: Callable[[dict[str, Any]], object]) -> list[str]:
-    path = directory / runs.RESULT
-    result = json.loads(path.read_text(encoding="utf-8"))
-    change(result)
-    runs.write_json(path, result)
-    return run_differences(directory.parent)[0]
-
-
-@pytest.mark.parametrize("name", [ONE_LABEL, SEVERAL])
-def test_a_number_that_was_changed_is_named(copied: Callable[[str], Path], name: str) -> None:
-    own = copied(name)
-    assert run_differences(own.parent)[0] == []
-    (line,) = rewrite(own, lambda result: result["test"].update(macro_f1=result["test"]["macro_f1"] + 1e-6))
-    assert f"{name}: test/macro_f1 is" in line
-
-
-def test_a_number_of_a_class_that_was_changed_is_named(copied: Callable[[str], Path]) -> None:
-    own = copied(SAMPLE)
-    (line,) = rewrite(own, lambda result: result["test"]["per_class"][0].update(f1=0.99))
-    assert "test/per_class/❤/f1 is 0.99" in line
-    (_, line) = rewrite(own, lambda result: result["test"]["confusion_matrix"][0].reverse())
-    assert "confusion_matrix" in line
-
-
-def test_a_configuration_that_was_changed_is_named(copied: Callable[[str], Path]) -> None:
-    own = copied(ONE_LABEL)
-    (line,) = rewrite(own, lambda result: result["config"].update(seed=99))
-    assert "config is not what provenance.identity says" in line
-
-
-def test_an_identity_that_was_changed_is_named(copied: Callable[[str], Path]) -> None:
-    own = copied(ONE_LABEL)
-    (line,) = rewrite(own, lambda result: result["provenance"]["identity"].update(seed=99))
-    assert "not the hash of provenance.identity" in line
-    (line,) = rewrite(own, lambda result: result["provenance"].clear())
-    assert "not the hash of provenance.identity" in line
-
-
-def test_a_run_below_another_name_is_named(copied: Callable[[str], Path]) -> None:
-    own = copied(SAMPLE)
-    moved = own.rename(own.with_name("0" * 12))
-    (line,) = run_differences(moved.parent)[0]
-    assert line == f"runs/{'0' * 12}: the result says that it is of run {SAMPLE}"
-    (line,) = rewrite(moved, lambda result: result.update(run="0" * 12))
-    assert "not the hash" in line
-
-
-def test_answers_of_another_run_are_named(copied: Callable[[str], Path]) -> None:
-    own = copied(SEVERAL)
-    other = next(path for path in RESULTS.glob(f"*/{runs.PREDICTIONS}") if path.parent.name != SEVERAL)
-    shutil.copy2(other, own / runs.PREDICTIONS)
-    lines = run_differences(own.parent)[0]
-    assert f"{SEVERAL}/{runs.PREDICTIONS}: the content is not that of the run" in lines[0]
-    assert len(lines) > 1  # and its numbers
-
-
-def test_half_a_run_is_named(copied: Callable[[str], Path]) -> None:
-    own = copied(SAMPLE)
-    (own / ANSWERS).unlink()
-    assert run_differences(own.parent)[0] == [f"runs/{SAMPLE}: the result or the answers are not there"]
-    (own / runs.RESULT).write_text("{", encoding="utf-8")
-    (line,) = run_differences(own.parent)[0]
-    assert "is no result of a run" in line
-
-
-def test_a_damaged_run_is_named_and_the_others_are_checked(copied: Callable[[str], Path]) -> None:
-    own, other, third = copied(ONE_LABEL), copied(SAMPLE), copied(SEVERAL)
-    for directory in (own, third):
-        path = next(directory.glob("*.parquet"))
-        path.write_bytes(path.read_bytes()[:100] + b"PAR1")
-    rewrite(other, lambda result: result["test"].update(accuracy=1.5))
-    lines, covered = run_differences(own.parent)
-    assert covered.computed > 100
-    assert sum(f"{ONE_LABEL}/{ANSWERS} does not hold" in line for line in lines) == 1
-    assert sum(f"{SEVERAL}/{runs.PREDICTIONS} does not hold" in line for line in lines) == 1
-    assert sum("test/accuracy is 1.5" in line for line in lines) == 1
-    assert SAMPLE in {
-        run.name for run in cheapest(own.parent)
-    }  # damaged answers are found when they are read
-    (other / ANSWERS).write_bytes(b"")
-    assert SAMPLE not in {run.name for run in cheapest(own.parent)}
-    rewrite(third, lambda result: result.update(config=7))
-    rewrite(own, lambda result: result.update(config=7))
-    assert cheapest(own.parent) == []
-
-
-@pytest.mark.parametrize("key", ["run", "config", "label_names", "test", "files"])
-@pytest.mark.parametrize("name", [ONE_LABEL, SEVERAL])
-def test_a_result_of_another_form_is_named(copied: Callable[[str], Path], name: str, key: str) -> None:
-    lines = rewrite(copied(name), lambda result: result.update({key: 7}))
-    assert lines and all(name in line for line in lines)
-
-
-@pytest.mark.parametrize("place", ["/mnt/someone/data.csv", "~/data/a.csv", "C:\\Users\\someone\\a.csv"])
-def test_a_path_of_a_machine_is_named(copied: Callable[[str], Path], place: str) -> None:
-    own = copied(SAMPLE)
-    (line,) = rewrite(own, lambda result: result["provenance"].update(warnings=[f"cannot read {place}"]))
-    assert "provenance.warnings[0] holds a path" in line
-
-
-def test_a_stale_run_has_a_name_of_its_own(copied: Callable[[str], Path], monkeypatch: Any) -> None:
-    """A run of before a change is whole, though its configuration is called otherwise today."""
-    from emoji_pred import changes
-
-    own = copied(SAMPLE)
-    change = changes.Change("x", 2, "x", "2027-01-01", lambda _: True)
-    monkeypatch.setattr(changes, "CHANGES", (*changes.CHANGES, change))
-    assert run_differences(own.parent)[0] == []
+# --- one run trained again
 
 
 def test_another_result_of_training_is_named(copied: Callable[[str], Path]) -> None:
