@@ -1,4 +1,4 @@
-"""Whether the committed pages and tables are what the kept runs give: rendered again, compared byte by byte.
+"""Whether committed pages, tables and model cards are what the kept runs give: written anew, byte by byte.
 
 The report is written in a copy of the checkout, as its links and its README hang on where it lies; the copy
 goes when the comparison is done.
@@ -21,14 +21,16 @@ from emoji_pred.errors import UserError
 from experiments.keeping import ROOT
 
 COPIED = ("conf", "docs", "emoji_pred", "experiments", "hydra_plugins", "results")
-RENDERED = ("figures", "tables")  # folders of the results in which every file is written by `render`
+RENDERED = ("figures", "tables", "model_cards")  # folders of the results in which `RENDER` writes every file
 ENDINGS = {"html": "report.html", "latex": "tables/*.tex", "csv": "tables/*.csv"}
 RENDER = """
 import sys
 from experiments.measured import Shelf
+from experiments.model_cards import CARDS, write_cards
 from experiments.rendering import RESULTS, render
 from experiments.table import papers
-for path in render(papers(), Shelf(), RESULTS, sys.argv[1:]):
+cards = write_cards(CARDS) if CARDS.is_dir() else []
+for path in [*render(papers(), Shelf(), RESULTS, sys.argv[1:]), *cards]:
     print(path)
 """
 KEYS = ("table", "row", "column", "split")  # of a line of CSV

@@ -35,26 +35,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with mistakes_told():
         if options.run is None:
-            _of_datasets(options.out or CARDS)
+            for path in write_cards(options.out or CARDS):
+                print(f"written: {path}")
         else:
             _of_run(options.run, options.runs_dir, options.out)
 
 
-def _of_datasets(out: Path, results: Path = RESULTS) -> None:
+def write_cards(out: Path, results: Path = RESULTS) -> list[Path]:
+    """Write a card of the best kept run of each dataset; the files.
+
+    Args:
+        out: their directory.
+        results: the kept runs.
+
+    Raises:
+        UserError: there is no run of any, or a file cannot be written.
+    """
     trained = experiments_of(all_kept(results))
-    written = 0
+    written = []
     for name in DATASETS:
         fitting = on_dataset(name, trained)
         if not fitting:
             print(f"{name}: no kept run in {results.name}, no card", file=sys.stderr)
             continue
         best = to_ship(name, fitting)
-        _write(out / f"{name}.md", model_card(best.best, best, trained, why=reason(name, best, fitting)))
-        written += 1
+        path = out / f"{name}.md"
+        _write(path, model_card(best.best, best, trained, why=reason(name, best, fitting)))
+        written.append(path)
     if not written:
         raise UserError(
             f"{results} holds no run of {', '.join(DATASETS)}; there is nothing to make a card of"
         )
+    return written
 
 
 def to_ship(name: str, fitting: Sequence[Trained]) -> Trained:
@@ -121,6 +133,7 @@ def _of_run(named: str, runs_dir: Path, out: Path | None) -> None:
         print(text, end="")
     else:
         _write(out, text)
+        print(f"written: {out}")
 
 
 def _find(named: str, runs_dir: Path) -> Path:
@@ -168,7 +181,6 @@ def _write(path: Path, text: str) -> None:
             stream.write(text.encode())
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; choose another --out") from None
-    print(f"written: {path}")
 
 
 if __name__ == "__main__":

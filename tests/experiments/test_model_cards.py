@@ -56,7 +56,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir()
     monkeypatch.setattr(model_cards, "RESULTS", place)
     monkeypatch.setattr(model_cards, "all_kept", lambda _=None: all_kept(place))
-    monkeypatch.setattr(model_cards._of_datasets, "__defaults__", (place,))
+    monkeypatch.setattr(model_cards.write_cards, "__defaults__", (place,))
     return place
 
 

@@ -178,20 +178,25 @@ def test_pages_are_rendered_in_a_copy_and_compared(tmp_path: Path) -> None:
     shutil.rmtree(root / "results" / "runs")
     shutil.rmtree(root / "results" / "figures", ignore_errors=True)
     for path in (root / "experiments" / "tables").glob("*.py"):
-        if path.stem not in ("__init__", "tweeteval"):
+        if not path.stem.startswith(("__init__", "tweeteval")):
             path.unlink()
     shutil.copytree(RESULTS / ONE_LABEL, root / "results" / "runs" / ONE_LABEL)
     (root / "results" / "tables").mkdir()
     (root / "results" / "tables" / "old.csv").touch()
     written = checked_pages._render(root, ["markdown", "csv"])
-    page = root / "results" / "tweeteval.md"
-    assert page in written
-    page.write_text(page.read_text(encoding="utf-8") + "more\n", encoding="utf-8")
+    page, card = root / "results" / "tweeteval.md", root / "results" / "model_cards" / "tweeteval.md"
+    for path in (page, card):
+        assert path in written
+        path.write_text(path.read_text(encoding="utf-8") + "more\n", encoding="utf-8")
     lines, count = checked_pages.page_differences(root)
     assert count == len(written)
-    assert any(line.startswith("results/tweeteval.md: ") and "more" in line for line in lines)
+    for path in (page, card):
+        name = path.relative_to(root)
+        assert any(line.startswith(f"{name}: ") and "more" in line for line in lines)
     assert "results/tables/old.csv: nothing writes it now; remove it" in lines
-    assert len(lines) == 2
+    for name in ("emothreat_public", "telegram_rus_small"):  # of which no run is there
+        assert f"results/model_cards/{name}.md: nothing writes it now; remove it" in lines
+    assert len(lines) == 5
 
 
 # --- the command
