@@ -12,10 +12,24 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from experiments.measured import Shelf
+    from experiments.table import Experiment
+
+NO_OWN = "**What is measured here is not the paper's experiment**, but stand-ins."
+SOME_OWN = "**Some of what is measured here is not the paper's experiment**: the tables mark the stand-ins."
+ALL_OWN = "Measured are the paper's own experiments."
+NO_OWN_RUN = "The commands of the paper's own experiments stand below, and were not run."
+
+
+def stand_ins(experiments: Iterable[Experiment], shelf: Shelf) -> tuple[list[Experiment], list[Experiment]]:
+    """The experiments whose stand-ins are shown, and those shown as the paper's own in the place of one."""
+    known = [one for one in experiments if one.stand_in and one.published]
+    standing = [one for one in known if shelf.stand_in(one)]
+    return standing, [one for one in known if one not in standing]
 
 
 def introduction(key: str, shelf: Shelf) -> str:

@@ -277,7 +277,7 @@ PAPER = Paper(
             "Figure 1: training rows of each label",
             "class_counts",
             (("training rows here", SVC),),
-            "The paper draws Table 1; here are the training rows of the public variant.",
+            "The paper draws Table 1; here are the training rows of the data that were measured.",
         ),
     ),
     FINDINGS,

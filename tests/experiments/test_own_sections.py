@@ -45,6 +45,30 @@ def test_the_introductions_count_the_rows_of_the_runs(shelf: Shelf) -> None:
     assert "4,839 / 533 / 1,348 rows for train, validation, test" in emothreat.introduction(shelf)
 
 
+@pytest.mark.parametrize(
+    ("page", "models"),
+    [
+        (telegram_rus, [*russian.IN_PAPER.values(), *russian.OURS.values()]),
+        (emothreat, [one for models in urdu.MODELS.values() for one in models.values()]),
+    ],
+)
+def test_the_introductions_name_the_stand_ins_that_are_shown_alone(
+    page: Any, models: list[Experiment], shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As runs of the paper's own experiments take the place of the encoder's, and of all."""
+    assert "MiniLM" in page.introduction(shelf) and "were not run" in page.introduction(shelf)
+    own = {one for one in models if "MiniLM" in one.stand_in}
+    assert own and len(own) < len(models)
+    monkeypatch.setattr(shelf, "stand_in", lambda one: "" if one in own else one.stand_in)
+    text = page.introduction(shelf)
+    assert text.startswith("**Some of what is measured here is not the paper's experiment**")
+    assert "MiniLM" not in text and "were not run" not in text and "could not be had" in text
+    monkeypatch.setattr(shelf, "stand_in", lambda one: "")
+    text = page.introduction(shelf)
+    assert text.startswith("Measured are the paper's own experiments.")
+    assert not any(word in text for word in ("MiniLM", "could not be had", "stand-in", "third set"))
+
+
 def test_the_run_that_was_drawn_is_the_best_on_validation(shelf: Shelf) -> None:
     """The figures and phrases are of one run; a better one is to be drawn instead."""
     best = drawing.drawn_run(EVERY["telegram_rus"], shelf)
