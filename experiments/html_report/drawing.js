@@ -104,7 +104,7 @@ function curves(runs) {
 function confusion(counts, labels) {
   const size = labels.length, side = size <= 24 ? 24 : 12, font = size <= 24 ? 12 : 9, room = font + 8;
   const words = labels.map(one => glyph(one) ? nameOf(one) : one), signs = labels.map(one => glyph(one) ? coloured(one) : "");
-  const longest = Math.min(24, Math.max(...words.map(one => [...one].length))), edge = 8 + font * 0.62 * longest + (signs.some(Boolean) ? room : 0);
+  const longest = Math.min(innerWidth < 600 ? 14 : 24, Math.max(...words.map(one => [...one].length))), edge = 8 + font * 0.62 * longest + (signs.some(Boolean) ? room : 0);
   const short = text => [...text].length > longest ? `${[...text].slice(0, longest - 1).join("")}…` : text;
   const full = edge + size * side + 8;
   const svg = mark("svg", {width: full, height: full, viewBox: `0 0 ${full} ${full}`, role: "img", "aria-label": "Confusion matrix"});
