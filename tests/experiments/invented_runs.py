@@ -91,7 +91,7 @@ def a_paper() -> Paper:
         f"Table 1: {PICTURE}",
         ("accuracy", "macro F1", "rows"),
         (
-            experiment_row("FFN ❤", SEEDED, (ACCURACY, MACRO, SUPPORT), (0.31, None, 8), note="a *note*"),
+            experiment_row("❤", SEEDED, (ACCURACY, MACRO, SUPPORT), (0.31, None, 8), note="a *note*"),
             Row("خوشی", (Cell(ALONE, ACCURACY, 0.9), Cell(ALONE, MACRO, 0.1), None), note=PICTURE),
             Row(SCRIPT, (Cell(MISSING, ACCURACY, 0.5), None, None)),
             Row("out of reach", (Cell(LACKING, ACCURACY, 0.5), None, None)),

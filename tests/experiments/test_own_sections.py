@@ -77,7 +77,7 @@ def test_the_phrases_stand_with_the_answers_of_the_paper(shelf: Shelf) -> None:
     lines = telegram_rus.phrases(shelf).splitlines()
     rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][2:]
     assert [row[0] for row in rows] == [text for text, _ in TELEGRAM]
-    assert rows[3][1:3] == ["😴", "no such class"]  # not among the 62 emoji of the small variant
+    assert rows[3][1:3] == ["😴 sleeping face", "no such class"]  # not among its 62 emoji
 
 
 def test_each_class_of_the_drawn_run_has_a_line(shelf: Shelf) -> None:

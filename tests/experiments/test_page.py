@@ -180,6 +180,12 @@ def test_every_link_within_the_page_leads_somewhere(elements: Elements) -> None:
     )
 
 
+def test_emoji_have_their_english_name(elements: Elements) -> None:
+    assert data_of(elements)["names"] == {"❤": "red heart", "😂": "face with tears of joy"}
+    titles = [attributes["title"] for _, attributes in elements.found if attributes.get("class") == "named"]
+    assert "red heart" in titles and "red heart" in elements.text
+
+
 def test_urdu_is_said_to_be_urdu_and_emoji_take_an_emoji_font(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert '<bdi lang="ur" dir="rtl">خوشی</bdi>' in text
@@ -231,11 +237,17 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture(params=[(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")], ids=str)
+WIDTHS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+
+
+@pytest.fixture(params=WIDTHS, ids=str)
 def tab(request: pytest.FixtureRequest, browser: Any, page: Path) -> Iterator[Any]:
     """The page in a window of some width, light or dark; in the end nothing was wrong, nothing asked for."""
     width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    phone = width < 500
+    context = browser.new_context(
+        viewport={"width": width, "height": 844}, color_scheme=scheme, is_mobile=phone, has_touch=phone
+    )
     tab, complaints, asked = context.new_page(), [], []
     tab.on("console", lambda message: complaints.append(message.text))
     tab.on("pageerror", lambda error: complaints.append(str(error)))
@@ -277,6 +289,10 @@ def test_in_a_browser_a_cell_opens_its_runs(tab: Any, tmp_path: Path) -> None:
     tab.click("#panel summary:has-text('Precision, recall and F1')")
     tab.wait_for_selector("#panel .perclass")
     assert SCRIPT in panel.inner_text()
+    # The second is a class without a row in the table.
+    assert "red heart" in panel.locator(".perclass").inner_text()
+    assert "face with tears of joy" in panel.locator(".perclass").inner_text()
+    assert panel.locator(".matrix").get_by_text("red heart", exact=True).count() == 2  # across and down
     assert tab.evaluate(
         "document.documentElement.scrollWidth <= innerWidth && panel.scrollWidth <= panel.clientWidth"
     )
@@ -297,8 +313,10 @@ def test_in_a_browser_cells_are_filtered_and_searched(tab: Any) -> None:
     tab.click(".filters button[data-v=not-run]")
     assert rows.count() == 2
     tab.click(".filters button[data-v=not-run]")
-    tab.fill("#search", "❤")
-    assert rows.count() == 1
+    for asked in ("❤", "❤\ufe0f", "Red Heart"):
+        tab.fill("#search", asked)
+        assert rows.count() == 1
+        assert "red heart" in rows.first.inner_text()
     tab.fill("#search", "nothing like this")
     assert not tab.locator('[id="invented.1"]').is_visible()
     assert tab.locator("#found").inner_text() == "0 cells in 0 tables"
@@ -316,3 +334,42 @@ def test_in_a_browser_a_link_to_a_cell_and_the_switch_of_light_work(tab: Any) ->
     tab.wait_for_selector("#panel[open]")
     assert "not comparable" in tab.locator("#panel").inner_text()
     assert "python train.py data=tweeteval model=bert seed=0" in tab.locator("#panel").inner_text()
+
+
+@pytest.mark.parametrize("tab", WIDTHS[2:], indirect=True, ids=str)
+def test_on_a_phone_the_verdicts_are_one_line_that_scrolls(tab: Any) -> None:
+    buttons = tab.locator(".filters button").evaluate_all("all => all.map(one => one.offsetTop)")
+    assert len(buttons) == 5 and len(set(buttons)) == 1
+    assert tab.evaluate("document.querySelector('.controls').offsetHeight") < 80
+    filters = tab.locator(".filters")
+    assert filters.get_attribute("data-more") == "right"
+    filters.evaluate("box => { box.scrollLeft = 30; }")
+    tab.wait_for_selector(".filters[data-more='left right']")
+    filters.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    tab.wait_for_selector(".filters[data-more=left]")
+    tab.click(".filters button >> nth=-1")
+    assert tab.locator("#found").is_visible()
+
+
+@pytest.mark.parametrize("tab", WIDTHS[2:], indirect=True, ids=str)
+def test_on_a_phone_a_wide_table_scrolls_and_shows_where_there_is_more(tab: Any) -> None:
+    shadow = "box => getComputedStyle(box, '::after').content"
+    box = tab.locator('[id="invented.1"] > .scroll')
+    assert box.get_attribute("data-more") == "right"
+    assert box.evaluate(shadow) == '""'
+    box.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    tab.wait_for_selector('[id="invented.1"] > .scroll[data-more=left]')
+    assert box.evaluate(shadow) == "none"
+    # The label of a row stays in sight.
+    assert box.locator("tbody th").first.evaluate("head => head.getBoundingClientRect().left") < 40
+    beyond = """[...document.body.querySelectorAll("*")].filter(one => one.checkVisibility()
+        && one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".scroll, .filters"))"""
+    assert tab.evaluate(f"{beyond}.map(one => one.outerHTML.slice(0, 80))") == []
+
+
+@pytest.mark.parametrize("tab", WIDTHS[2:], indirect=True, ids=str)
+def test_on_a_phone_a_finger_finds_the_buttons(tab: Any) -> None:
+    tab.click('[id="invented.1"] button[data-cell] >> nth=0')
+    small = """[...document.querySelectorAll("button, input")].filter(one => one.checkVisibility()
+        && one.getBoundingClientRect().height < 44)"""
+    assert tab.evaluate(f"{small}.map(one => one.outerHTML.slice(0, 80))") == []
