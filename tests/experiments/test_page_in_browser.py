@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from invented_runs import put_page
+from invented_runs import COMMENT, PICTURE, SCRIPT, SEEDED, put_page
+
+from experiments.profiles import planned
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTHS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
