@@ -49,7 +49,11 @@ def _by_equations(shelf: Shelf) -> str:
     if shelf.profile == SMOKE:
         return ""  # other rows than those it speaks of
     f1 = [shelf.measured(at_share(label, "f1")).mean for label in TFIDF]
-    told = {HEADINGS[measure]: _told(shelf, measure, place) for place, measure in enumerate(MEASURES)}
+    told = {
+        # not `capitalize`, which would write "f1"
+        HEADINGS[measure][0].upper() + HEADINGS[measure][1:]: _told(shelf, measure, place)
+        for place, measure in enumerate(MEASURES)
+    }
     zero = _nothing_beats(shelf)
     if None in f1 or not all(told.values()) or not zero:
         return ""
@@ -60,17 +64,19 @@ def _by_equations(shelf: Shelf) -> str:
         f"share, F1 of the TF-IDF models is {_listed(TFIDF, f1)}; Table 4 prints {printed}. Table 3 prints "
         f"{bert} for the BERT variants. If Table 3 is measured by the equations, as the paper says, this "
         "is how the TF-IDF models compare with both of its rows. "
-        f"{' '.join(f'{name}: {text}.' for name, text in _reversed(told).items())} "
-        "(*Above* and *below*: the whole 95 % interval over the test rows is. What another training run of "
-        "the BERT variants would give is not known, and the TF-IDF models were trained on the stand-in "
-        "data.) If Table 3 has the notebook's +1 instead, as Table 4 has, all TF-IDF models are ahead in F1, "
-        f"as the paper says; but then a model that answers nothing beats both BERT variants too, in {zero}."
+        f"{' '.join(f'{name}: {text}.' for name, text in reversed(told.items()))} "
+        "Above or below means that the whole 95 % interval over the test rows lies there; what another "
+        f"training run of the BERT variants would give is not known{_stand_in(shelf)}. If Table 3 has the "
+        "notebook's +1 instead, as Table 4 has, all TF-IDF models are ahead in F1, as the paper says; but "
+        f"then a model that answers nothing beats both BERT variants too, in {zero}."
     )
 
 
-def _reversed(told: dict[str, str]) -> dict[str, str]:
-    """F1 first, capitals at the start of each sentence."""
-    return {name[0].upper() + name[1:]: told[name] for name in reversed(told)}
+def _stand_in(shelf: Shelf) -> str:
+    """That the TF-IDF models are not trained on the official rows, where it is so."""
+    if not any(shelf.stand_in(MODELS[ALL_ROWS][label]) for label in TFIDF):
+        return ""
+    return ", and the TF-IDF models were trained on the stand-in data"
 
 
 def _told(shelf: Shelf, measure: str, place: int) -> str:
