@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from emoji_pred.errors import UserError
 from experiments import numbers
-from experiments.markup import grid, shown
+from experiments.markup import grid, named
 from experiments.measured import Shelf
 from experiments.table import Cell, Metric, Table
 
@@ -56,7 +56,7 @@ def _grid(group: list[Summary], table: Table) -> str:
     columns = [{row.place: row for row in summary.rows} for summary in group]
     lines = []
     for ranked in group[-1].rows:
-        line = [shown(ranked.label) + (f" {ONE_SEED}" if ranked.one_seed else "")]
+        line = [named(ranked.label) + (f" {ONE_SEED}" if ranked.one_seed else "")]
         for summary, rows in zip(group, columns, strict=True):
             metric = _metric(table, summary.column)
             row = rows[ranked.place]

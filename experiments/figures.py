@@ -19,7 +19,7 @@ from emoji_pred import runs
 from emoji_pred.errors import UserError
 from experiments import numbers
 from experiments.keeping import KeptRun
-from experiments.markup import shown
+from experiments.markup import named
 from experiments.measured import Measured, Shelf
 from experiments.table import Figure, Finding
 
@@ -118,7 +118,7 @@ def draw_class_counts(panels: Sequence[tuple[str, Sequence[KeptRun]]], path: Pat
     tall = max(len(counts) for _, _, counts in counted)
     with canvas(path, (8, 1 + 0.28 * tall * len(counted)), len(counted)) as (_, axes):
         for (axis,), (label, split, counts) in zip(axes, counted, strict=True):
-            names, rows = [shown(name) for name in counts], list(counts.values())
+            names, rows = [named(name) for name in counts], list(counts.values())
             bars = axis.barh(range(len(rows)), rows, color=BLUE)
             axis.bar_label(
                 bars, [numbers.number(count, 0) for count in rows], padding=3, fontsize=8, color=INK

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from experiments import numbers, profiles
 from experiments.keeping import ROOT
-from experiments.markup import Links, anchor, grid, heading, picture, sentence, shown
+from experiments.markup import Links, anchor, grid, heading, named, picture, sentence, shown
 from experiments.measured import ROWS, SEEDS, Measured, Shelf, Verdict
 from experiments.table import Cell, Experiment, Figure, Finding, Row, Table
 
@@ -107,7 +107,7 @@ def _label(row: Row, wanted: Table, shelf: Shelf) -> str:
     texts = [] if _common_stand_in(wanted, shelf) else dict.fromkeys(_stand_ins(row, shelf))
     own = [signs[text] for text in texts]
     note = [f"<sup>{place}</sup>" for place, noted in _noted(wanted) if noted is row]
-    return " ".join([shown(row.label), *own, *note])
+    return " ".join([named(row.label), *own, *note])
 
 
 def _stand_ins(row: Row, shelf: Shelf) -> list[str]:

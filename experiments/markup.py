@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.emoji_names import EMOJI_STYLE, name_of
 from experiments.keeping import ROOT
 
-EMOJI_STYLE = "\ufe0f"  # asks for the coloured form of a sign that has a plain one too
 INTERVAL = re.compile(r"\[([−\d.,]+), ([−\d.,]+)\]")
 
 
@@ -62,6 +62,11 @@ def shown(label: str) -> str:
     """A label with its emoji in colour: the heart and the sun have a plain form too."""
     is_sign = len(label) == 1 and 0x2000 < ord(label) < 0x1F000
     return label + EMOJI_STYLE if is_sign else label
+
+
+def named(label: str) -> str:
+    """A label as `shown`, and behind an emoji its English name."""
+    return f"{shown(label)} {name_of(label)}".rstrip()
 
 
 def anchor(name: str) -> str:

@@ -1,6 +1,7 @@
 """Other answers than a run's own: those of a constant model, other rows, other weights.
 
-Each is a `Metric.select` of a table. A yardstick is read like a model, so it gets an interval too.
+Each is a `Metric.select` of a table. A yardstick is read like a model, so it gets an interval too. Of several
+labels, the probabilities of a constant answer are its zeros and ones, as in `multilabel_metrics.of_answers`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def always_top_class(run: KeptRun, answers: Answers) -> Answers:
     if answers.truth.ndim == 2:
         given = np.zeros_like(answers.truth)
         given[:, order[0]] = 1
-        return replace(answers, given=given, ranks=None, probabilities=None)
+        return _constant(answers, given)
     place = np.empty(len(counts), dtype=np.int64)
     place[order] = np.arange(1, len(counts) + 1)
     given = np.full_like(answers.truth, order[0])
@@ -36,12 +37,12 @@ def always_top_class(run: KeptRun, answers: Answers) -> Answers:
 
 def nothing(_: KeptRun, answers: Answers) -> Answers:
     """A model that gives no label."""
-    return replace(answers, given=np.zeros_like(answers.truth), probabilities=None)
+    return _constant(answers, np.zeros_like(answers.truth))
 
 
 def everything(_: KeptRun, answers: Answers) -> Answers:
     """A model that gives every label."""
-    return replace(answers, given=np.ones_like(answers.truth), probabilities=None)
+    return _constant(answers, np.ones_like(answers.truth))
 
 
 def at_official_share(run: KeptRun, answers: Answers) -> Answers:
@@ -65,6 +66,11 @@ def everything_at_official_share(run: KeptRun, answers: Answers) -> Answers:
     return everything(run, at_official_share(run, answers))
 
 
+def always_top_class_at_official_share(run: KeptRun, answers: Answers) -> Answers:
+    """A model that gives the most frequent label, the reviews at their official share."""
+    return always_top_class(run, at_official_share(run, answers))
+
+
 def tweets_alone(run: KeptRun, answers: Answers) -> Answers:
     """The answers to the tweets, without the label that they never have."""
     if NEUTRAL not in run.labels:
@@ -80,6 +86,11 @@ def nothing_on_tweets(run: KeptRun, answers: Answers) -> Answers:
     return nothing(run, tweets_alone(run, answers))
 
 
+def everything_on_tweets(run: KeptRun, answers: Answers) -> Answers:
+    """A model that gives every label, on the tweets."""
+    return everything(run, tweets_alone(run, answers))
+
+
 def tuned_per_class(run: KeptRun, answers: Answers) -> Answers:
     """The same probabilities with a threshold for each label, chosen on validation."""
     validation = run.answers().get("validation")
@@ -87,6 +98,10 @@ def tuned_per_class(run: KeptRun, answers: Answers) -> Answers:
         return answers
     decision = choose(PER_CLASS, validation.probabilities, validation.truth)
     return replace(answers, given=decision.labels(answers.probabilities).astype(np.int64))
+
+
+def _constant(answers: Answers, given: NDArray[np.int64]) -> Answers:
+    return replace(answers, given=given, ranks=None, probabilities=given.astype(np.float64))
 
 
 def _reviews(run: KeptRun, answers: Answers) -> NDArray[np.bool_]:

@@ -256,8 +256,12 @@ def p_of_seeds(first: Measured, second: Measured) -> float | None:
 
 @functools.lru_cache(maxsize=1024)
 def _sides(table: Table, place: int, shelf: Shelf) -> list[_Side]:
-    """The measured rows of a column that is one metric; none of another column."""
-    cells = [(row, line.label, line.cells[place]) for row, line in enumerate(table.rows)]
+    """The measured rows of a column that is one metric, but for yardsticks; none of another column."""
+    cells = [
+        (row, line.label, line.cells[place])
+        for row, line in enumerate(table.rows)
+        if not line.yardstick  # its metric reads a constant in the place of the run's answers
+    ]
     metrics = {cell.metric for _, _, cell in cells if cell is not None}
     if len(metrics) != 1:
         return []

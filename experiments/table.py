@@ -125,11 +125,13 @@ class Row:
         label: as it stands in the table.
         cells: one for each column.
         note: what a reader must know of this line.
+        yardstick: whether it is a constant answer, which is shown but not compared with the other lines.
     """
 
     label: str
     cells: tuple[Cell | None, ...]
     note: str = ""
+    yardstick: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from experiments import numbers
+from experiments.emoji_names import name_of
 from experiments.html_report import wording
 from experiments.html_report.kept import packed
 from experiments.keeping import KeptRun
@@ -97,10 +98,17 @@ class Collected:
             "experiments": self._of_experiments,
             "cells": self.cells,
             "shared": [json.loads(text) for text in self._shared],
+            "names": self._names(),
             "verdicts": {
                 verdict.value: [sign, wording.MEANINGS[verdict]] for verdict, sign in wording.SIGNS.items()
             },
         }
+
+    def _names(self) -> dict[str, str]:
+        """The English name of each label that is an emoji."""
+        labels = {label for run in self.runs.values() for label in run.labels}
+        labels |= {str(cell["row"]) for cell in self.cells}
+        return {label: name_of(label) for label in sorted(labels) if name_of(label)}
 
     def _told(self, experiment: Experiment) -> dict[str, Any]:
         shelf = self.shelf

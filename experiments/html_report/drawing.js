@@ -13,7 +13,27 @@ const arabic = /[\u0600-\u06ff]/;
 const pictured = /^(?:\p{Extended_Pictographic}|\p{Regional_Indicator}|[\u200d\ufe0f\u{1f3fb}-\u{1f3ff}])+$/u;
 const coloured = text => pictured.test(text) && [...text].length === 1 ? `${text}\ufe0f` : text;
 const glyph = text => pictured.test(text) ? "emoji" : null;
-const label = text => node("bdi", arabic.test(text) ? {lang: "ur", dir: "rtl"} : {class: glyph(text)}, coloured(text));
+const nameOf = text => Object.hasOwn(data.names, text) ? data.names[text] : "";
+// An emoji and its English name, which alone is read aloud: not every machine has a font of emoji.
+function label(text) {
+  const called = nameOf(text), drawn = node("bdi", arabic.test(text) ? {lang: "ur", dir: "rtl"} : {class: glyph(text), "aria-hidden": called ? "true" : null}, coloured(text));
+  return called ? node("span", {class: "named", title: called}, drawn, " ", node("small", {}, called)) : drawn;
+}
+// In a line of plain text.
+const spoken = text => [text, nameOf(text)].filter(Boolean).join(" ");
+
+// A box that is wider than its place says at which side there is more of it: the style sheet draws a shadow there.
+const tell = box => {
+  const more = [box.scrollLeft > 1 ? "left" : "", box.scrollLeft + box.clientWidth < box.scrollWidth - 1 ? "right" : ""].filter(Boolean).join(" ");
+  if (more) box.dataset.more = more; else delete box.dataset.more;
+};
+const sizes = new ResizeObserver(entries => { for (const {target} of entries) tell(target.closest(".scroll, .filters")); });
+function hinted(box) {
+  box.addEventListener("scroll", () => tell(box), {passive: true});
+  sizes.observe(box);
+  for (const inside of box.children) sizes.observe(inside);
+  return box;
+}
 
 function ticks(low, high) {
   const rough = (high - low) / 4 || 1, power = 10 ** Math.floor(Math.log10(rough));
@@ -82,25 +102,32 @@ function curves(runs) {
 
 // Rows are true labels, columns answers; the larger the share of its row, the darker.
 function confusion(counts, labels) {
-  const size = labels.length, side = size <= 24 ? 24 : 12, edge = size <= 24 ? Math.min(110, 16 + 7 * Math.max(...labels.map(one => [...one].length))) : 26;
-  const full = edge + size * side + 8, font = size <= 24 ? 12 : 9;
+  const size = labels.length, side = size <= 24 ? 24 : 12, font = size <= 24 ? 12 : 9, room = font + 8;
+  const words = labels.map(one => glyph(one) ? nameOf(one) : one), signs = labels.map(one => glyph(one) ? coloured(one) : "");
+  const longest = Math.min(innerWidth < 600 ? 14 : 24, Math.max(...words.map(one => [...one].length))), edge = 8 + font * 0.62 * longest + (signs.some(Boolean) ? room : 0);
+  const short = text => [...text].length > longest ? `${[...text].slice(0, longest - 1).join("")}…` : text;
+  const full = edge + size * side + 8;
   const svg = mark("svg", {width: full, height: full, viewBox: `0 0 ${full} ${full}`, role: "img", "aria-label": "Confusion matrix"});
   for (let row = 0; row < size; row++) {
     const total = counts.slice(row * size, row * size + size).reduce((sum, one) => sum + one, 0);
     const middle = edge + row * side + side / 2;
-    svg.append(mark("text", {x: edge - 4, y: middle + font / 3, "text-anchor": "end", "font-size": font, class: glyph(labels[row])}, coloured(labels[row])));
-    svg.append(mark("text", edge > 40 ? {transform: `translate(${middle + 4} ${edge - 4}) rotate(-90)`, "font-size": font} : {x: middle, y: edge - 6, "text-anchor": "middle", "font-size": font, class: glyph(labels[row])}, coloured(labels[row])));
+    const beside = edge - 4 - (signs[row] ? room : 0);
+    svg.append(mark("text", {x: beside, y: middle + font / 3, "text-anchor": "end", "font-size": font}, short(words[row])));
+    svg.append(mark("text", {transform: `translate(${middle + font / 3} ${beside}) rotate(-90)`, "font-size": font}, short(words[row])));
+    if (signs[row]) svg.append(
+      mark("text", {x: edge - 4 - room / 2, y: middle + font / 3, "text-anchor": "middle", "font-size": font, class: "emoji"}, signs[row]),
+      mark("text", {x: middle, y: edge - 7, "text-anchor": "middle", "font-size": font, class: "emoji"}, signs[row]));
     for (let column = 0; column < size; column++) {
       const count = counts[row * size + column];
       if (!count) continue;
       const share = count / total;
       const cell = mark("rect", {x: edge + column * side, y: edge + row * side, width: side - 1, height: side - 1, rx: 2, fill: row === column ? "var(--reproduced)" : "var(--accent)", "fill-opacity": (0.06 + 0.84 * share).toFixed(3)},
-        mark("title", {}, `true ${labels[row]}, answered ${labels[column]}: ${count.toLocaleString("en")} of ${total.toLocaleString("en")} (${(100 * share).toFixed(1)} %)`));
+        mark("title", {}, `true ${spoken(labels[row])}, answered ${spoken(labels[column])}: ${count.toLocaleString("en")} of ${total.toLocaleString("en")} (${(100 * share).toFixed(1)} %)`));
       svg.append(cell);
       if (side > 20 && share >= 0.095) svg.append(mark("text", {x: edge + column * side + side / 2, y: middle + 3, "text-anchor": "middle", "font-size": 9, "pointer-events": "none"}, String(Math.round(100 * share))));
     }
   }
-  return node("div", {class: "matrix", tabindex: 0, role: "region", "aria-label": "Confusion matrix"}, svg);
+  return hinted(node("div", {class: "matrix scroll", tabindex: 0, role: "region", "aria-label": "Confusion matrix"}, svg));
 }
 
 // Precision, recall and F1 of each class, as numbers and bars.
@@ -111,7 +138,7 @@ function perClass(classes, labels) {
     figure(classes.precision[place]), figure(classes.recall[place]), figure(classes.f1[place]),
     node("td", {class: "number"}, (classes.support[place] ?? 0).toLocaleString("en")), node("td", {class: "number"}, (classes.predicted[place] ?? 0).toLocaleString("en"))));
   const head = [["class", 1], ["precision", 2], ["recall", 2], ["F1", 2], ["rows", 1], ["answered", 1]].map(([words, span]) => node("th", {scope: "col", colspan: span}, words));
-  return node("div", {class: "scroll"}, node("table", {class: "perclass"}, node("thead", {}, node("tr", {}, head)), node("tbody", {}, rows)));
+  return hinted(node("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Precision, recall and F1 of each class"}, node("table", {class: "perclass"}, node("thead", {}, node("tr", {}, head)), node("tbody", {}, rows))));
 }
 function bar(share) {
   const made = node("span");

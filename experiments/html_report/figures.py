@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.emoji_names import name_of
 from experiments.html_report import wording
 from experiments.html_report.bars import counted
 from experiments.html_report.collected import Collected
@@ -108,7 +109,7 @@ def _plane(points: Sequence[Mapping[str, str]], key: str) -> str:
         hue = round(360 * (int(point["cluster"]) - 1) / count)
         marks.append(
             f'<g transform="translate({x:.1f} {y:.1f})"><title>{wording.escape(point["label"])} '
-            f"{wording.escape(point.get('name', ''))}, cluster {wording.escape(point['cluster'])}</title>"
+            f"{wording.escape(name_of(point['label']))}, cluster {wording.escape(point['cluster'])}</title>"
             f'<circle r=11 fill="hsl({hue} 70% 50% / .28)"/><text dy=".35em">'
             f"{wording.escape(wording.coloured(point['label']))}</text></g>"
         )
@@ -137,7 +138,7 @@ def _clusters(_: Figure, paper: Paper, collected: Collected) -> str:
             f'<span class=swatch style="background:hsl({round(360 * (number - 1) / count)} 70% 50%)"></span>'
         )
         labels = " ".join(wording.name(one["label"]) for one in ones)
-        items.append(f"<tr><th scope=row>{swatch}{number}</th><td>{labels}</td>{mean}</tr>")
+        items.append(f"<tr><th scope=row>{swatch}{number}</th><td class=labels>{labels}</td>{mean}</tr>")
     head = "<tr><th scope=col>cluster</th><th scope=col>labels</th><th scope=col>mean F1</th></tr>"
     table = f"<table><thead>{head}</thead><tbody>{''.join(items)}</tbody></table>"
     return f"<div class=scroll>{table}</div>"
@@ -162,11 +163,11 @@ def phrases(paper: Paper, collected: Collected) -> str:
 
 def _phrase(row: Mapping[str, Any]) -> str:
     answers = " ".join(
-        f"{wording.name(one['label'])}&nbsp;<small>{one['probability']:.2f}</small>"
+        f"<span>{wording.name(one['label'])} <b>{one['probability']:.2f}</b></span>"
         for one in row["predictions"]
     )
     rank = wording.DASH if row["rank_of_paper"] is None else wording.escape(row["rank_of_paper"])
     return (
         f"<tr><th scope=row>{wording.name(row['text'])}</th><td>{wording.name(row['paper'])}</td>"
-        f"<td class=number>{rank}</td><td>{answers}</td></tr>"
+        f"<td class=number>{rank}</td><td class=labels>{answers}</td></tr>"
     )

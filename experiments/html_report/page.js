@@ -18,6 +18,8 @@ for (const figure of document.querySelectorAll("figure[data-curves]")) {
   if (drawn) figure.append(drawn);
 }
 
+for (const box of document.querySelectorAll(".scroll, .filters")) hinted(box);
+
 // Only cells of the chosen verdicts, only rows with the words that are searched.
 const filters = [...document.querySelectorAll(".filters button")], search = document.getElementById("search"), found = document.getElementById("found");
 const plain = text => text.replaceAll("\ufe0f", "").toLowerCase();
@@ -25,7 +27,7 @@ const tables = [...document.querySelectorAll("section.table")].map(section => ({
   section, words: `${section.id} ${section.querySelector("h3").textContent}`.toLowerCase(),
   rows: [...section.querySelectorAll(":scope > .scroll tbody tr")].map(row => ({row, words: plain(row.querySelector("th").textContent), cells: [...row.querySelectorAll("td[data-v]")]})),
 }));
-const others = [...document.querySelectorAll("section.figure, .findings, .allruns")];
+const others = [...document.querySelectorAll("section.figure, .findings, .allruns")], main = document.getElementById("main");
 function narrow() {
   const chosen = new Set(filters.filter(one => one.getAttribute("aria-pressed") === "true").map(one => one.dataset.v)), asked = plain(search.value.trim());
   let cells = 0, shownTables = 0;
@@ -41,10 +43,15 @@ function narrow() {
     if (shown) shownTables += 1;
   }
   for (const one of others) one.hidden = chosen.size > 0 || (asked !== "" && !plain(one.textContent).includes(asked));
+  for (const paper of document.querySelectorAll("section.paper")) paper.hidden = !paper.querySelector(":scope > :is(section, .findings):not([hidden])");
+  document.getElementById("rule").hidden = asked !== "";  // what was found comes first
   found.textContent = chosen.size || asked ? `${cells.toLocaleString("en")} cells in ${shownTables} tables` : "";
 }
 for (const one of filters) one.addEventListener("click", () => { one.setAttribute("aria-pressed", one.getAttribute("aria-pressed") !== "true"); narrow(); });
-search.addEventListener("input", narrow);
+search.addEventListener("input", () => {
+  narrow();
+  if (main.getBoundingClientRect().top < 0) main.scrollIntoView();  // to the first that was found
+});
 if (search.value) narrow();
 
 // Light, dark, or as the system has it; remembered where the browser lets a file remember.

@@ -39,7 +39,8 @@ def _row(run: KeptRun) -> str:
     typed = wording.escape(" ".join(map(str, result.get("overrides") or [])))
     return (
         f'<tr><th scope=row><button type=button class=link data-run="{name}">{name}</button></th>'
-        f"<td><code>{typed}</code></td><td class=number>{wording.escape(origin.get('date', ''))}</td>"
+        f"<td class=typed><code>{typed}</code></td>"
+        f"<td class=number>{wording.escape(origin.get('date', ''))}</td>"
         f"<td><code>{wording.escape(revision(origin))}</code></td>"
         f"<td class=number>{'' if wall is None else f'{wall / 60:.1f}'}</td></tr>"
     )

@@ -23,26 +23,37 @@ def section(table: Table, collected: Collected, drawn_above: str = "", below: st
         drawn_above, below: HTML that belongs to it.
     """
     lines = [_line(table, place, row, collected) for place, row in enumerate(table.rows)]
-    column = drawn_column(table)
-    drawn = _bars(lines, column)
-    labels = [row.label + row.note for row in table.rows]
-    wordy = " class=wordy" if max(map(len, labels), default=0) > WORDY else ""
+    runs = [_runs(line) for line in lines]
+    common = runs[0] if len(runs) > 1 and len(set(runs)) == 1 else ""
     kind = "of the paper" if table.in_paper else "ours"
     about = f"<div class=about>{wording.prose(table.about)}</div>" if table.about else ""
-    body = "".join(
-        _row(row, line, bar)
-        for row, line, bar in zip(table.rows, lines, drawn or [""] * len(lines), strict=True)
-    )
-    heads = "".join(f"<th scope=col>{wording.escape(head)}</th>" for head in table.head)
-    if drawn and column is not None:
-        heads += f"<th scope=col class=drawn>{wording.escape(table.head[column])}{_key(lines, column)}</th>"
     return (
         f'<section class=table id="{wording.escape(table.name)}">'
         f"<h3>{wording.escape(table.title)} {permalink(table.name)}<span class=kind>{kind}</span></h3>"
         f"{about}{drawn_above}"
-        f'<div class=scroll tabindex=0 role=region aria-label="{wording.escape(table.title)}"><table{wordy}>'
-        f"<thead><tr><th scope=col></th>{heads}<th scope=col>runs</th></tr></thead>"
-        f"<tbody>{body}</tbody></table></div>{_notes(table, lines, collected)}{below}</section>"
+        f'<div class=scroll tabindex=0 role=region aria-label="{wording.escape(table.title)}">'
+        f"{_grid(table, lines, [] if common else runs)}</div>"
+        f"{_each_row(common)}{_notes(table, lines, collected)}{below}</section>"
+    )
+
+
+def _grid(table: Table, lines: Sequence[Line], runs: Sequence[str]) -> str:
+    """The table itself; with a last column where the rows are not all of the same number of runs."""
+    column = drawn_column(table)
+    drawn = _bars(lines, column) or [""] * len(lines)
+    counted = [f"<td class=runs>{one}</td>" for one in runs] or [""] * len(lines)
+    heads = "".join(f"<th scope=col>{wording.escape(head)}</th>" for head in table.head)
+    if any(drawn) and column is not None:
+        heads += f"<th scope=col class=drawn>{wording.escape(table.head[column])}{_key(lines, column)}</th>"
+    heads += "<th scope=col>runs</th>" if runs else ""
+    body = "".join(
+        _row(row, line, bar + count)
+        for row, line, bar, count in zip(table.rows, lines, drawn, counted, strict=True)
+    )
+    wordy = any(len(row.label + row.note) > WORDY for row in table.rows)
+    return (
+        f"<table{' class=wordy' if wordy else ''}><thead><tr><th scope=col></th>{heads}</tr></thead>"
+        f"<tbody>{body}</tbody></table>"
     )
 
 
@@ -72,13 +83,15 @@ def _line(table: Table, place: int, row: Row, collected: Collected) -> Line:
     ]
 
 
-def _row(row: Row, line: Line, bar: str) -> str:
+def _row(row: Row, line: Line, right: str) -> str:
     note = f"<small class=note>{wording.prose_line(row.note)}</small>" if row.note else ""
     cells = "".join(_cell(entry, row.label) for entry in line)
-    return (
-        f"<tr><th scope=row>{wording.name(row.label)}{note}</th>{cells}{bar}"
-        f"<td class=runs>{_runs(line)}</td></tr>"
-    )
+    return f"<tr><th scope=row>{wording.name(row.label)}{note}</th>{cells}{right}</tr>"
+
+
+def _each_row(runs: str) -> str:
+    """Of how many runs every row is, said once."""
+    return f"<p class=footnote>Each row: {runs}.</p>" if runs not in ("", "none", wording.DASH) else ""
 
 
 def _runs(line: Line) -> str:

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 import regex
 
 from experiments import numbers
+from experiments.emoji_names import EMOJI_STYLE, name_of
 from experiments.measured import SEEDS, Measured, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 DASH = numbers.NO_NUMBER
 ARABIC = re.compile("[\u0600-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufefc]")
@@ -51,16 +55,27 @@ def escape(value: object) -> str:
 
 
 def name(text: str) -> str:
-    """A label in its own direction; Urdu is said to be Urdu, so that its font is found."""
+    """A label in its own direction, an emoji with its name; Urdu is said to be Urdu, for its font."""
     if PICTURED.fullmatch(text):
-        return f"<bdi class=emoji>{escape(coloured(text))}</bdi>"
+        return _emoji(text)
     urdu = ' lang="ur" dir="rtl"' if ARABIC.search(text) else ""
     return f"<bdi{urdu}>{escape(text)}</bdi>"
 
 
+def _emoji(text: str) -> str:
+    """An emoji and its English name, which alone is read aloud; as `label` in drawing.js."""
+    drawn, called = escape(coloured(text)), escape(name_of(text))
+    if not called:
+        return f"<bdi class=emoji>{drawn}</bdi>"
+    return (
+        f'<span class=named title="{called}"><bdi class=emoji aria-hidden=true>{drawn}</bdi> '
+        f"<small>{called}</small></span>"
+    )
+
+
 def coloured(text: str) -> str:
     """A sign such as a heart has a plain form and a coloured one, which U+FE0F asks for."""
-    return text + "\ufe0f" if len(text) == 1 and PICTURED.fullmatch(text) else text
+    return text + EMOJI_STYLE if len(text) == 1 and PICTURED.fullmatch(text) else text
 
 
 def css_name(verdict: Verdict) -> str:
@@ -82,7 +97,16 @@ def prose_line(text: str) -> str:
 def _markdown() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    made = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    made.add_render_rule("text", _prose_text)
+    return made
+
+
+def _prose_text(_: object, tokens: Sequence[Token], place: int, *__: object) -> str:
+    """Words of prose, each emoji among them with its name."""
+    return PICTURED.sub(
+        lambda found: name(found[0]) if name_of(found[0]) else found[0], escape(tokens[place].content)
+    )
 
 
 def script_json(value: Any) -> str:

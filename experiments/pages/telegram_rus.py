@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments import numbers
 from experiments.keeping import KeptRun
-from experiments.markup import grid, shown
+from experiments.markup import grid, named, shown
 from experiments.measured import Shelf
 from experiments.pages import ALL_OWN, NO_OWN, NO_OWN_RUN, SOME_OWN, stand_ins
 from experiments.profiles import SMOKE
@@ -197,7 +197,7 @@ def kept_phrases(shelf: Shelf) -> list[dict[str, Any]]:
 def _phrase(answer: Mapping[str, Any]) -> list[str]:
     rank = answer["rank_of_paper"]
     given = ", ".join(f"{shown(one['label'])} {one['probability']:.2f}" for one in answer["predictions"])
-    return [answer["text"], shown(answer["paper"]), "no such class" if rank is None else str(rank), given]
+    return [answer["text"], named(answer["paper"]), "no such class" if rank is None else str(rank), given]
 
 
 def best_run(shelf: Shelf, experiment: Experiment) -> KeptRun | None:
@@ -213,7 +213,7 @@ def by_class(shelf: Shelf) -> str:
         return ""
     rows = [
         [
-            *(shown(entry["label"]), str(entry["support"]), str(entry["predicted"])),
+            *(named(entry["label"]), str(entry["support"]), str(entry["predicted"])),
             *(f"{entry[name]:.2f}" for name in ("precision", "recall", "f1")),
         ]
         for entry in run.result["test"]["per_class"]

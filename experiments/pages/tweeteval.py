@@ -10,7 +10,7 @@ import numpy as np
 from emoji_pred.errors import UserError
 from experiments import numbers
 from experiments.keeping import Answers, KeptRun
-from experiments.markup import grid, shown
+from experiments.markup import grid, named
 from experiments.measured import Shelf, over_seeds
 from experiments.table import Experiment, Metric
 from experiments.tables.tweeteval import (
@@ -189,7 +189,7 @@ def f1_by_class(shelf: Shelf) -> str:
             )
             for label in labels
         ]
-        rows.append([shown(emoji), f"{SUPPORT[place]:,}", *pairs])
+        rows.append([named(emoji), f"{SUPPORT[place]:,}", *pairs])
     return (
         "## F1 of each class, as distributed → leak-free\n\n"
         f"Mean over seeds, on the test rows.\n\n{grid(['', 'rows', *labels], rows)}"

@@ -9,6 +9,8 @@ import numpy as np
 
 from emoji_pred import runs
 from experiments.keeping import keep
+from experiments.measured import Shelf
+from experiments.page import write
 from experiments.profiles import planned
 from experiments.table import Cell, Experiment, Figure, Finding, Metric, Paper, Row, Table, experiment_row
 
@@ -91,7 +93,7 @@ def a_paper() -> Paper:
         f"Table 1: {PICTURE}",
         ("accuracy", "macro F1", "rows"),
         (
-            experiment_row("FFN ❤", SEEDED, (ACCURACY, MACRO, SUPPORT), (0.31, None, 8), note="a *note*"),
+            experiment_row("❤", SEEDED, (ACCURACY, MACRO, SUPPORT), (0.31, None, 8), note="a *note*"),
             Row("خوشی", (Cell(ALONE, ACCURACY, 0.9), Cell(ALONE, MACRO, 0.1), None), note=PICTURE),
             Row(SCRIPT, (Cell(MISSING, ACCURACY, 0.5), None, None)),
             Row("out of reach", (Cell(LACKING, ACCURACY, 0.5), None, None)),
@@ -116,3 +118,14 @@ def a_paper() -> Paper:
             ),
         ),
     )
+
+
+def put_page(directory: Path) -> Path:
+    """Put two seeds of one experiment and a run of another into `directory`/runs, and their page beside."""
+    results = directory / "runs"
+    put(SEEDED, results, (0.30, 0.34))
+    put(ALONE, results, (0.625,))
+    (directory / "audit" / "invented").mkdir(parents=True)
+    path = directory / "report.html"
+    write((a_paper(),), Shelf(results), path)
+    return path

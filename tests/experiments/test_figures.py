@@ -78,7 +78,7 @@ def test_counts_of_classes_with_their_emoji(shelf: Shelf, tmp_path: Path) -> Non
     path = tmp_path / "counts.svg"
     assert figures.draw(Figure("t.f", "", "class_counts", (("", LINEAR),)), shelf, path)
     written = texts(path)
-    assert {"❤\ufe0f", "😂", "🔥", "test rows"} <= set(written)
+    assert {"❤\ufe0f red heart", "😂 face with tears of joy", "🔥 fire", "test rows"} <= set(written)
     assert written.count("30") >= 3
 
 

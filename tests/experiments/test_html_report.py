@@ -40,12 +40,22 @@ def test_a_difference_has_its_sign(published: float | None, difference: str) -> 
     assert wording.difference(seeded((0.3, 0.4), published)) == difference
 
 
+def emoji_with_name(drawn: str, called: str) -> str:
+    """The name is what is read aloud, and what is left where no font draws the emoji."""
+    return (
+        f'<span class=named title="{called}"><bdi class=emoji aria-hidden=true>{drawn}</bdi> '
+        f"<small>{called}</small></span>"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("❤", "<bdi class=emoji>❤\ufe0f</bdi>"),
-        ("🇺🇸", "<bdi class=emoji>🇺🇸</bdi>"),
-        ("👨‍👩‍👧", "<bdi class=emoji>👨‍👩‍👧</bdi>"),
+        ("❤", emoji_with_name("❤\ufe0f", "red heart")),
+        ("❤\ufe0f", emoji_with_name("❤\ufe0f", "red heart")),
+        ("🇺🇸", emoji_with_name("🇺🇸", "United States")),
+        ("👨‍👩‍👧", emoji_with_name("👨‍👩‍👧", "family man woman girl")),
+        ("\u2766", "<bdi>\u2766</bdi>"),
         ("7", "<bdi>7</bdi>"),
         ("FFN ❤", "<bdi>FFN ❤</bdi>"),
         ("خوشی", '<bdi lang="ur" dir="rtl">خوشی</bdi>'),
@@ -66,6 +76,11 @@ def test_prose_makes_no_markup_of_its_own(text: str) -> None:
 
 def test_prose_is_markdown() -> None:
     assert wording.prose_line("*so* `it` is") == "<em>so</em> <code>it</code> is"
+
+
+def test_emoji_in_prose_have_their_name_and_signs_are_left_alone() -> None:
+    fire = emoji_with_name("🔥\ufe0f", "fire")
+    assert wording.prose_line("F1 of 🔥 < 1 → `🔥`") == f"F1 of {fire} &lt; 1 → <code>🔥</code>"
 
 
 def test_json_in_a_script_ends_no_script_and_is_read_back() -> None:

@@ -85,11 +85,11 @@ def test_a_stand_in_of_every_row_is_said_once(shelf: Shelf) -> None:
 def test_counts_that_agree_are_one_column(shelf: Shelf) -> None:
     rows = (Row("❤", (Cell(FFN, ROWS, 30),)), Row("😂", (None,)))
     text = markdown.table(table(*rows, head=("rows",)), shelf)
-    assert lines_of(text, "| ❤\ufe0f |") == ["| ❤\ufe0f | 30 | 3 |"]
+    assert lines_of(text, "| ❤\ufe0f red heart |") == ["| ❤\ufe0f red heart | 30 | 3 |"]
     assert "`rows`: measured as published, in every row." in text
     other = (Row("❤", (Cell(FFN, ROWS, 31),)),)
     text = markdown.table(table(*other, head=("rows",)), shelf)
-    assert lines_of(text, "| ❤\ufe0f |") == ["| ❤\ufe0f | 31 | 30 | −1 ≠ |"]
+    assert lines_of(text, "| ❤\ufe0f red heart |") == ["| ❤\ufe0f red heart | 31 | 30 | −1 ≠ |"]
 
 
 def test_what_was_not_run_says_why_and_what_to_type(shelf: Shelf) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from experiments import measured
 from experiments.measured import Measured, Shelf
 from experiments.profiles import Planned
 from experiments.resampling import resamples
+from experiments.selections import always_top_class
 from experiments.significance import (
     NO_ANSWERS,
     OTHER_ROWS,
@@ -210,6 +212,11 @@ def test_a_column_of_several_metrics_or_counts_is_left_out(runs: Runs) -> None:
     assert first is not None and second is not None
     macro = Cell(second.experiment, Metric("accuracy", "macro_f1"))
     assert compare(table(rows[0], Row("b", (macro,))), runs.shelf) == []
+    constant = replace(ACCURACY, select=always_top_class)
+    yardstick = Row("constant", (Cell(first.experiment, constant),))
+    assert compare(table(*rows, yardstick), runs.shelf) == []
+    (pair,) = compare(table(*rows, replace(yardstick, yardstick=True)), runs.shelf)
+    assert (pair.first, pair.second) == ("a", "b")  # the others as if it were not there
     count = Metric("rows", "per_class/❤/support", higher_is_better=None)
     lines = [Row(name, (Cell(cell.experiment, count),)) for name, cell in (("a", first), ("b", second))]
     assert compare(table(*lines), runs.shelf) == []

@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from sklearn.metrics import f1_score, jaccard_score
 
-from experiments import selections
-from experiments.keeping import RESULTS, Answers, KeptRun, kept
+from experiments.keeping import RESULTS, kept
 from experiments.measured import Measured, Shelf, Verdict
 from experiments.profiles import CPU, FULL, SMOKE, composed, overrides_of, planned
-from experiments.scoring import score
-from experiments.table import Cell, Experiment, Metric, Paper, Row, papers
+from experiments.table import Cell, Experiment, Metric, Paper, papers
 from experiments.tables import emothreat, telegram_rus
-from experiments.tables import emothreat_models as urdu
 from experiments.tables import telegram_rus_models as russian
 
 EVERY = {paper.key: paper for paper in papers()}
@@ -130,126 +124,6 @@ def test_what_stands_in_is_not_compared(paper: Paper, shelf: Shelf) -> None:
     own_file = verdicts.pop("telegram_rus.1, final dataset (sentences)", Verdict.DIFFERENT)
     assert own_file == Verdict.DIFFERENT
     assert set(verdicts.values()) == {Verdict.NOT_COMPARABLE, Verdict.NOT_RUN}
-
-
-# --- EmoThreat: the three readings of its metric
-
-
-def row_of(name: str, label: str) -> Row:
-    (table,) = (table for table in emothreat.PAPER.tables if table.name == name)
-    return next(row for row in table.rows if row.label == label)
-
-
-def test_the_readings_of_table_4_by_hand(shelf: Shelf) -> None:
-    """The figures of the linear SVC, counted from its kept answers without `experiments.scoring`."""
-    (run,) = shelf.runs(urdu.SVC)
-    answers = run.answers()["test"]
-    truth, given = answers.truth.astype(bool), answers.given.astype(bool)
-    both, either = (truth & given).sum(axis=1), (truth | given).sum(axis=1)
-    reviews = truth[:, run.labels.index("neutral")]
-    share = 753 / 1950  # of the official test
-    plus_one = (both + 1) / (either + 1)
-    shared = share * plus_one[reviews].mean() + (1 - share) * plus_one[~reviews].mean()
-    exact = jaccard_score(truth, given, average="samples", zero_division=1)  # as 0 / 0 is right here
-    wanted = [shared, plus_one.mean(), exact]
-    found = [shelf.measured(cell).mean for cell in row_of("emothreat.4", "LinearSVC").cells[:3] if cell]
-    assert found == pytest.approx(wanted, abs=1e-12)
-    assert [round(value, 3) for value in wanted] == [0.795, 0.708, 0.549]
-
-
-def test_constant_answers_reach_what_the_result_says(shelf: Shelf) -> None:
-    (run,) = shelf.runs(urdu.SVC)
-    for select, name in (
-        (selections.nothing, "answers nothing"),
-        (selections.everything, "answers everything"),
-        (selections.always_top_class, "always the most frequent label"),
-    ):
-        for path, value in run.result["test"]["yardsticks"][name].items():
-            if path.startswith(("example_", "paper_smoothed_", "macro_", "micro_", "exact")):
-                assert Metric("", path, select=select).read(run) == pytest.approx(value, abs=1e-12), path
-
-
-def test_tuned_thresholds_are_chosen_on_validation(shelf: Shelf) -> None:
-    from sklearn.metrics import precision_recall_curve
-
-    (run,) = shelf.runs(urdu.SVC)
-    answers = run.answers()
-    tuned = selections.tuned_per_class(run, answers["validation"])
-    for place in range(len(run.labels)):
-        truth, probabilities = (
-            part[:, place] for part in (answers["validation"].truth, answers["validation"].probabilities)
-        )
-        precision, recall, _ = precision_recall_curve(truth, probabilities)
-        best = (2 * precision * recall / np.maximum(precision + recall, 1e-12)).max()
-        assert f1_score(truth, tuned.given[:, place]) == pytest.approx(best, abs=1e-9)
-
-
-# --- selections by hand
-
-
-def a_run(labels: list[str], counts: list[int], corpus: dict[str, Any] | None = None) -> KeptRun:
-    provenance = {"class_counts": counts, "corpus": corpus or {}}
-    return KeptRun({"run": "0", "label_names": labels, "provenance": provenance, "test": {}}, Path("."))
-
-
-def test_the_most_frequent_answer_of_one_label() -> None:
-    truth = np.array([0, 1, 2, 2])
-    answers = Answers(truth, np.array([0, 1, 2, 0]), np.array([1, 1, 1, 2]), None, "rows")
-    found = selections.always_top_class(a_run(["a", "b", "c"], [2, 5, 3]), answers)
-    assert found.given.tolist() == [1, 1, 1, 1]
-    assert found.ranks is not None and found.ranks.tolist() == [3, 1, 2, 2]  # b, c, a by training rows
-    assert score(found, "top_2", ["a", "b", "c"]) == pytest.approx(3 / 4)
-
-
-# Two tweets and a review: the first tweet is given one of its two labels, the second nothing.
-LABELS = ["anger", "sadness", "neutral"]
-TRUTH = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
-GIVEN = np.array([[1, 0, 0], [0, 0, 0], [0, 0, 1]])
-OFFICIAL = {"recovered_test": {"neutral_reviews": 753, "found_among_tweets": 753}}
-
-
-def some_answers() -> Answers:
-    return Answers(TRUTH, GIVEN, None, GIVEN.astype(float), "rows")
-
-
-def test_reviews_count_by_their_official_share() -> None:
-    run = a_run(LABELS, [1, 2, 1], OFFICIAL)
-    found = selections.at_official_share(run, some_answers())
-    # Half of the official rows are reviews, a third of these: a review counts twice.
-    assert found.weights is not None and found.weights.tolist() == [1.0, 1.0, 2.0]
-    # +1: tweets 2/3 and 1/2, the review 1: (7/12 + 1) / 2. By equation 7: 1/2, 0 and 1.
-    assert score(found, "paper_smoothed_accuracy", LABELS) == pytest.approx(19 / 24)
-    assert score(found, "example_accuracy", LABELS) == pytest.approx(5 / 8)
-    nothing = selections.nothing_at_official_share(run, some_answers())
-    assert score(nothing, "paper_smoothed_accuracy", LABELS) == pytest.approx((5 / 12 + 1 / 2) / 2)
-    everything = selections.everything_at_official_share(run, some_answers())
-    # +1: tweets 3/4 and 2/4, the review 2/4.
-    assert score(everything, "paper_smoothed_accuracy", LABELS) == pytest.approx((5 / 8 + 1 / 2) / 2)
-
-
-def test_other_rows_are_left_as_they_are() -> None:
-    answers = some_answers()
-    assert selections.at_official_share(a_run(LABELS, [1, 2, 1]), answers) is answers
-    assert selections.tweets_alone(a_run(["a", "b", "c"], [1, 2, 1]), answers) is answers
-    reviews_alone = Answers(TRUTH[2:], GIVEN[2:], None, None, "rows")
-    assert selections.at_official_share(a_run(LABELS, [1, 2, 1], OFFICIAL), reviews_alone) is reviews_alone
-
-
-def test_the_tweets_alone_have_no_neutral() -> None:
-    found = selections.tweets_alone(a_run(LABELS, [1, 2, 1]), some_answers())
-    assert found.truth.tolist() == [[1, 1], [0, 1]] and found.given.tolist() == [[1, 0], [0, 0]]
-    assert found.rows != some_answers().rows, "not to be compared row by row with all rows"
-
-
-def test_the_smoke_profile_reads_every_metric_of_several_labels() -> None:
-    """Bundled rows have other labels and no recovered test: nothing may fail there."""
-    run = a_run(["joy", "anger"], [3, 1])
-    answers = Answers(TRUTH[:, :2], GIVEN[:, :2], None, GIVEN[:, :2].astype(float), "rows")
-    for select in (
-        *(selections.at_official_share, selections.tweets_alone, selections.nothing_on_tweets),
-        *(selections.nothing_at_official_share, selections.everything_at_official_share),
-    ):
-        assert len(select(run, answers).truth) == 3
 
 
 # --- Telegram-Rus
