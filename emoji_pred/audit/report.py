@@ -28,7 +28,7 @@ from emoji_pred.audit.trials import Trials
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.provenance import code_revision
 
-SCHEMA = 1
+SCHEMA = 2
 LONGEST_NAME = 60  # characters of a label's name
 FEW_ROWS = 30  # training or held-out rows below which nothing can be confirmed
 

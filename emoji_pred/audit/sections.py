@@ -102,7 +102,10 @@ def doubles(report: Report) -> str:
 
 def _duplicates(found: Mapping[str, Any]) -> str:
     splits = list(found["exact"]["inside"])
-    kinds = {"exact": "the same", "normalised": "the same, normalised", "near": "nearly the same"}
+    kinds = {
+        **{"exact": "the same", "normalised": "the same, normalised"},
+        **{"near": "nearly the same", "near_normalised": "nearly the same, normalised"},
+    }
     lines = []
     for kind, words in kinds.items():
         if "missing" not in found[kind]:

@@ -17,6 +17,10 @@ from emoji_pred.errors import one_line
 MOST_CLASSES = 10
 COLOURS = {"leak": "bold red", "flaw": "yellow", "note": "dim"}
 MOST_NOTES = 8
+KINDS_OF_DUPLICATES = (
+    *(("exact", "same"), ("normalised", "same, normalised")),
+    *(("near", "nearly same"), ("near_normalised", "nearly same, normalised")),
+)
 
 
 def print_report(report: Mapping[str, Any], screen: Console, overrides: Sequence[str]) -> None:
@@ -74,7 +78,7 @@ def _texts(report: Mapping[str, Any]) -> Table:
     doubles, conflicts = report["duplicates"], report["conflicts"]
     best = "accuracy" if report["data"]["task"] == "multiclass" else "exact match"
     table = _table("texts", *splits)
-    for kind, words in (("exact", "same"), ("normalised", "same, normalised"), ("near", "nearly same")):
+    for kind, words in KINDS_OF_DUPLICATES:
         if "missing" not in doubles[kind]:
             inside = (f"{doubles[kind]['inside'][name]:,}" for name in splits)
             across = ("" if name == "train" else f"{doubles[kind]['across'][name]:,}" for name in splits)
