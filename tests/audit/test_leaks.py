@@ -14,10 +14,18 @@ import pytest
 from controls import Fault, control
 
 from emoji_pred.audit.characters import Characters
+from emoji_pred.audit.counting import Counts
 from emoji_pred.audit.features import Marks, Measures, is_word, measures, tokens_of
 from emoji_pred.audit.findings import Finding
-from emoji_pred.audit.leak_verdicts import leak_findings
-from emoji_pred.audit.leaks import Features, common_cut, confirmed_rules, cut_that_hides, telling_words
+from emoji_pred.audit.leak_verdicts import doubtful_findings, leak_findings
+from emoji_pred.audit.leaks import (
+    Features,
+    _trials,
+    common_cut,
+    confirmed_rules,
+    cut_that_hides,
+    telling_words,
+)
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.audit.rules import Rule, best_ranges, bin_edges, measure_rules, tried
 from emoji_pred.audit.surface_model import surface_findings, surface_scores
@@ -32,7 +40,7 @@ OPTIONS = {"clean": "as_distributed", "max_words": None, "neutral": True}
 def faults(corpus: Corpus) -> dict[str, Finding]:
     """The leaks and flaws among features, by name."""
     features = Features.of(corpus)
-    rules, _ = confirmed_rules(corpus, features)
+    rules, *_ = confirmed_rules(corpus, features)
     trials = Trials(corpus, rules, Remedies(OPTIONS))
     found = leak_findings(corpus, rules, trials)
     found += surface_findings(surface_scores(corpus, features), trials)
@@ -76,7 +84,7 @@ def test_the_bundled_sample_raises_no_leak(language: Any, task: Any) -> None:
 def test_a_word_that_tells_everything_is_content() -> None:
     corpus = control(3, cue=1.0)  # the first class has one word, in all of its rows and in no other
     features = Features.of(corpus)
-    rules, _ = confirmed_rules(corpus, features)
+    rules, *_ = confirmed_rules(corpus, features)
     words = telling_words(corpus, rules)
     on = words[0]["splits"]["test"]
     assert on["precision"] == on["recall"] == 1.0
@@ -232,6 +240,61 @@ def test_a_leak_in_one_of_two_held_out_splits_is_found() -> None:
     corpus, clean = (control(5, rows=2000, classes=3, fault=one) for one in (PUT_IN["residue"][0], None))
     mixed = replace(corpus, splits={**corpus.splits, "validation": clean.splits["validation"]})
     assert "invisible U+FE0F" in faults(mixed)
+
+
+def rare(rows: dict[str, int], label: int = 1) -> Corpus:
+    """A clean dataset with U+200B in so many texts of a label, by split."""
+    corpus = control(5, rows=3000)
+    splits = dict(corpus.splits)
+    for name, number in rows.items():
+        texts = list(splits[name].texts)
+        for row in np.flatnonzero(splits[name].labels == label)[:number].tolist():
+            texts[row] += "\u200b"
+        splits[name] = replace(splits[name], texts=texts)
+    return replace(corpus, splits=splits)
+
+
+def test_hidden_characters_of_a_few_rows_are_confirmed_by_all_held_out_rows_together() -> None:
+    finding = faults(rare({"train": 35, "validation": 4, "test": 3}))["invisible U+200B"]
+    assert finding.status == "leak" and finding.labels == ("class 1",)
+    assert "(precision 1.00, recall 0.0" in finding.line and "; validation and test, 7 rows" in finding.line
+    assert options(finding) == ["data.clean=leak_free"]
+    (rule,) = finding.evidence["rules"]
+    assert rule["confirmed_on"] == "validation and test"
+    assert rule["splits"]["validation and test"]["rows"] == 7
+    # All held-out rows together: 450 + 450, 7 of 7 right.
+    corpus = rare({"train": 35, "validation": 4, "test": 3})
+    truth = np.concatenate([corpus.splits[name].labels for name in ("validation", "test")]) == 1
+    assert rule["splits"]["validation and test"]["recall"] == pytest.approx(7 / truth.sum(), abs=1e-4)
+
+
+def doubts(corpus: Corpus) -> list[Finding]:
+    features = Features.of(corpus)
+    rules, doubtful, _ = confirmed_rules(corpus, features)
+    trials = Trials(corpus, rules, Remedies(OPTIONS))
+    return doubtful_findings(corpus, doubtful, leak_findings(corpus, rules, trials), trials)
+
+
+@pytest.mark.parametrize(("validation", "told"), [(0, "0 of 0 are"), (1, "1 of 1 are")])
+def test_hidden_characters_that_held_out_rows_cannot_confirm_are_a_note(validation: int, told: str) -> None:
+    corpus = rare({"train": 35, "validation": validation})
+    (finding,) = doubts(corpus)
+    assert faults(corpus) == {}
+    assert (finding.name, finding.status) == ("unconfirmed invisible U+200B", "note")
+    assert "stands in 35 training rows, 35 of them class 1" in finding.line and finding.line.endswith(told)
+    assert options(finding) == ["data.clean=leak_free"]
+
+
+def test_a_leak_is_not_doubted_and_a_clean_dataset_neither() -> None:
+    assert doubts(rare({"train": 35, "validation": 4, "test": 3})) == []
+    assert [doubts(control(seed, rows=1600)) for seed in range(4)] == [[]] * 4
+
+
+def test_a_thousand_words_do_not_hide_a_hidden_character() -> None:
+    hidden, word = (Rule(kind, "x", 0, 0) for kind in ("invisible", "word"))  # type: ignore[arg-type]
+    counts = cast(Counts, None)
+    assert _trials([(hidden, counts), *[(word, counts)] * 1000], 2) == {True: 2 * 3, False: 2 * 3 * 1000}
+    assert _trials([(hidden, counts)], 1) == {True: 2, False: 0}
 
 
 def test_without_a_test_split_validation_confirms() -> None:

@@ -12,7 +12,7 @@ import pytest
 from controls import control
 from scipy.stats import chi2_contingency
 
-from emoji_pred.audit import classes, conflicts, duplicates, label_names
+from emoji_pred.audit import classes, conflicts, contents, duplicates, label_names
 from emoji_pred.audit.findings import Finding
 from emoji_pred.audit.near_duplicates import similarity
 from emoji_pred.audit.remedies import Remedies
@@ -299,6 +299,23 @@ def test_shared_texts_are_a_leak_from_one_in_a_hundred_on() -> None:
         found = duplicates.duplicate_findings(given, duplicates.duplicates(given, plain), Remedies(data))
         (finding,) = [one for one in found if one.name == "shared texts test"]
         assert [one.option for one in finding.remedies] == ["data.drop_test_duplicates=true"]
+
+
+# --- characters
+
+
+def test_invisible_characters_out_of_place_are_named_and_others_are_not() -> None:
+    rows = {
+        "train": [("a\u200b", 0), ("b\u200b", 0), ("c \ufe0f", 1), ("❤\ufe0f", 1), ("می\u200cشود", 1)],
+        "validation": [("d\u200b", 0)],
+    }
+    figures = contents.character_figures(corpus_of(rows))
+    (finding,) = contents.hidden_findings(figures, Remedies({"clean": "as_distributed"}))
+    assert finding.status == "note" and finding.line.startswith("4 texts hold invisible characters")
+    assert finding.line.endswith("U+200B ZERO WIDTH SPACE (3), U+FE0F VARIATION SELECTOR-16 (1)")
+    assert [one.option for one in finding.remedies] == ["data.clean=leak_free"]
+    clean = corpus_of({"train": rows["train"][3:], "validation": [("d", 0)]})
+    assert contents.hidden_findings(contents.character_figures(clean), Remedies({})) == []
 
 
 # --- labels
