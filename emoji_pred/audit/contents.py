@@ -219,7 +219,7 @@ def hidden_findings(characters: Mapping[str, Any], remedies: Remedies) -> list[F
     most = ", ".join(f"{one['character']} ({one['texts']:,})" for one in found["most"][:NAMED])
     texts = count(found["texts"], "text holds", "texts hold")
     line = f"{texts} invisible characters that belong to no emoji and no word: {most}"
-    line += f", {len(found['most']) - NAMED} more" if len(found["most"]) > NAMED else ""
+    line += ", and others" if len(found["most"]) > NAMED else ""
     evidence = {"texts": found["texts"]}
     return [Finding("invisible", "note", line, (), evidence, remedies.without_invisible())]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emoji_pred.audit.findings import Finding, count
-from emoji_pred.audit.leaks import NEAR_BEST, Confirmed, Unconfirmed
+from emoji_pred.audit.leaks import ALONE, MOST_WORDS, NEAR_BEST, Confirmed, Unconfirmed
 from emoji_pred.audit.trials import Trials
 from emoji_pred.data.corpus import Corpus
 
 SHOWN_BESIDE = 5  # further rules named in a verdict
+# Phi of a word that alone tells a label, on training and held-out rows: content, but so much of it is a flaw.
+ALL_OF_IT = 0.95
 _PLAINEST = ("words", "characters", "lines")
 
 
@@ -27,6 +29,41 @@ def leak_findings(corpus: Corpus, rules: Sequence[Confirmed], trials: Trials) ->
         hidden = group[0].rule.is_hidden and group[0].rule.has
         findings.append(_hidden(corpus, group, trials) if hidden else _seen(corpus, group, trials))
     return findings
+
+
+def word_findings(corpus: Corpus, rules: Sequence[Confirmed]) -> list[Finding]:
+    """One finding for the words that alone tell a label: the strongest word of each label."""
+    told = _strongest_words(rules)
+    if not told:
+        return []
+    shown = ", ".join(_word(corpus, one) for one in told[:SHOWN_BESIDE])
+    shown += f" and {len(told) - SHOWN_BESIDE} more" if len(told) > SHOWN_BESIDE else ""
+    collected = told[0].strength >= ALL_OF_IT
+    ask = "were the texts collected or labelled by it?" if collected else "content; look whether it should"
+    labels = tuple(corpus.label_names[one.rule.label] for one in told)
+    evidence = {"words": [one.plain(corpus.label_names) for one in told[:MOST_WORDS]]}
+    line = f"a word alone tells a label: {shown}; {ask}"
+    return [Finding("words", "flaw" if collected else "note", line, labels, evidence)]
+
+
+def _strongest_words(rules: Sequence[Confirmed]) -> list[Confirmed]:
+    """Of each label that a word tells, the strongest first; of having and lacking one what tells more."""
+    strong = [one for one in rules if one.rule.kind == "word" and one.strength >= ALONE]
+    best: dict[int, Confirmed] = {}
+    having: dict[str, bool] = {}
+    for one in sorted(strong, key=lambda one: (-round(one.strength, 6), not one.rule.has)):
+        if having.get(one.rule.name, one.rule.has) == one.rule.has and one.rule.label not in best:
+            best[one.rule.label] = one
+            having[one.rule.name] = one.rule.has
+    return list(best.values())
+
+
+def _word(corpus: Corpus, one: Confirmed) -> str:
+    counts = one.on[one.split]
+    return (
+        f"{one.rule.words()} tells {corpus.label_names[one.rule.label]} (precision "
+        f"{float(counts.precision):.2f}, recall {float(counts.recall):.2f}, {one.split})"
+    )
 
 
 def doubtful_findings(

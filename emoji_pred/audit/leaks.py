@@ -11,7 +11,8 @@ strong it must be follows from what it reads:
 - What is seen but not read (lengths, punctuation, digits, links, scripts, tokens that are no words, the
   place in the file) leans to some label in any honest dataset, as question marks do to a thinking face. It is
   a leak where it does the work alone: a correlation of `ALONE`. From `LEANS` on it is shown as a note.
-- Words, hashtags and emoji are content. They are shown, and never a leak.
+- Words, hashtags and emoji are content. They are shown, and never a leak; their limits stand in
+  `leak_verdicts`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ HIDDEN, ALONE, LEANS = 0.1, 0.5, 0.25  # phi, on training and on held-out rows
 CHANCE = 0.01  # of one false alarm in the whole audit, on training rows, and again on held-out ones
 LEAST_LIFT, USEFUL_LIFT = 1.5, 3.0  # precision over the label's share
 LEAST_LABELLED = 10  # held-out rows of a label below which nothing is confirmed there
-MOST_WORDS = 20  # words shown
+MOST_WORDS = 20  # shown
 NEAR_BEST = 0.05  # of phi: among rules as good as the best, the plainest is named
 # Words, tried in this order.
 CUTS = (200, 150, 100, 80, 60, 50, 40, 35, 30, 25, 20, 18, 15, 12, 10, 8, 6, 5, 4, 3)

@@ -89,6 +89,7 @@ def audit(
     report["contents"] = _contents(corpus, config, overrides, progress)
     trials = Trials(fewer, rules, remedies)
     findings += leak_verdicts.leak_findings(fewer, rules, trials)
+    findings += leak_verdicts.word_findings(fewer, rules)
     findings += leak_verdicts.doubtful_findings(fewer, doubtful, findings, trials)
     findings += surface_model.surface_findings(scores, trials)
     findings += duplicates.duplicate_findings(corpus, report["duplicates"], remedies)
