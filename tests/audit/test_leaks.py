@@ -28,11 +28,12 @@ from emoji_pred.audit.leaks import (
 )
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.audit.rules import Rule, best_ranges, bin_edges, measure_rules, tried
-from emoji_pred.audit.surface_model import surface_findings, surface_scores
+from emoji_pred.audit.surface_model import ABOVE_HALF, TUNED, _answers, surface_findings, surface_scores
 from emoji_pred.audit.trials import Trials
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import Cleaning, clean_corpus, load_corpus
 from emoji_pred.data.sample import load_sample
+from emoji_pred.multilabel_metrics import EVERYTHING, MAJORITY_LABEL, MAJORITY_SET, NOTHING
 
 OPTIONS = {"clean": "as_distributed", "max_words": None, "neutral": True}
 
@@ -424,6 +425,39 @@ def test_the_surface_classifier_is_sure_of_its_score() -> None:
     assert on["majority_accuracy"] == pytest.approx(shares[corpus.class_counts("train").argmax()], abs=1e-4)
     assert on["accuracy"] > on["majority_accuracy"] + on["accuracy_error"]
     assert scores["most_important"][0].startswith("U+FE0F")
+
+
+def test_of_several_labels_the_metrics_of_runs_stand_beside_constant_answers() -> None:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    train = np.array([[1, 0]] * 6 + [[0, 1]] * 3 + [[1, 1]], dtype=np.float32)
+    of_train = np.array([[0.6, 0.3]] * 6 + [[0.1, 0.4]] * 3 + [[0.6, 0.4]])
+    hot = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], dtype=np.float32)
+    found = np.array([[0.6, 0.3], [0.1, 0.4], [0.6, 0.4], [0.1, 0.3]])
+    given = {
+        ABOVE_HALF: [[1, 0], [0, 0], [1, 0], [0, 0]],
+        TUNED: [[1, 0], [0, 1], [1, 1], [0, 0]],  # the second label from between 0.3 and 0.4 on
+        NOTHING: [[0, 0]] * 4,
+        EVERYTHING: [[1, 1]] * 4,
+        MAJORITY_LABEL: [[1, 0]] * 4,
+        MAJORITY_SET: [[1, 0]] * 4,
+    }
+    scores = _answers(of_train, train, found, hot)
+    assert set(scores) == set(given)
+    for name, labels in given.items():
+        macro, micro = (f1_score(hot, labels, average=kind, zero_division=0) for kind in ("macro", "micro"))
+        expected = {"macro_f1": macro, "micro_f1": micro, "exact_match": accuracy_score(hot, labels)}
+        assert scores[name] == pytest.approx(expected, abs=1e-4), name
+
+
+def test_lengths_give_more_than_constant_answers_where_they_leak() -> None:
+    fault = PUT_IN["length"][0]
+    for put_in, better in ((fault, True), (None, False)):
+        corpus = control(5, rows=2000, classes=3, task="multilabel", fault=put_in)
+        scores = surface_scores(corpus, Features.of(corpus))
+        assert scores is not None
+        answers = scores["splits"]["test"]["answers"]
+        assert (answers[TUNED]["macro_f1"] > answers[EVERYTHING]["macro_f1"] + 0.05) is better
 
 
 # --- real data
