@@ -206,13 +206,19 @@ def yardsticks(train: ArrayLike, truth: ArrayLike) -> dict[str, dict[str, float]
         For `answers nothing`, `answers everything`, `always the most frequent label` and `always the most
         frequent set` the metrics of `of_answers`.
     """
-    train, truth = (np.asarray(part).astype(bool) for part in (train, truth))
-    classes = truth.shape[1]
-    sets, first, counts = np.unique(train, axis=0, return_index=True, return_counts=True)
-    answers = {
+    wanted = np.asarray(truth).astype(bool)
+    answers = constant_answers(train)
+    return {name: of_answers(np.broadcast_to(row, wanted.shape), wanted) for name, row in answers.items()}
+
+
+def constant_answers(train: ArrayLike) -> dict[str, Bools]:
+    """The answers of `yardsticks`, each (C,), of training labels (M, C)."""
+    labels = np.asarray(train).astype(bool)
+    classes = labels.shape[1]
+    sets, first, counts = np.unique(labels, axis=0, return_index=True, return_counts=True)
+    return {
         NOTHING: np.zeros(classes, dtype=bool),
         EVERYTHING: np.ones(classes, dtype=bool),
-        MAJORITY_LABEL: np.arange(classes) == train.sum(axis=0).argmax(),
+        MAJORITY_LABEL: np.arange(classes) == labels.sum(axis=0).argmax(),
         MAJORITY_SET: sets[np.lexsort((first, -counts))[0]],
     }
-    return {name: of_answers(np.broadcast_to(row, truth.shape), truth) for name, row in answers.items()}

@@ -150,6 +150,8 @@ def test_several_labels_and_right_to_left_text(audit: Callable[..., Ended], tmp_
     )
     assert ended.code == 0, ended.err
     assert "several labels a text" in ended.out and "best reachable exact match" in ended.out
+    assert "; macro F1 0." in ended.out and "(answers everything 0." in ended.out
+    assert "always the most frequent label" in Page(tmp_path / "u" / "audit.html").text
     assert "غصہ" in Page(tmp_path / "u" / "audit.html").text
     report = json.loads((tmp_path / "u" / "audit.json").read_text(encoding="utf-8"))
     assert report["together"]["on"] == "row"

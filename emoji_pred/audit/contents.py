@@ -12,6 +12,7 @@ import numpy as np
 from emoji_pred.audit import characters as chars
 from emoji_pred.audit.characters import Characters
 from emoji_pred.audit.findings import Finding, count, percent
+from emoji_pred.audit.remedies import Remedies
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.errors import UserError
 from emoji_pred.runs import without_places
@@ -26,6 +27,7 @@ TOKEN_CHUNK = 500
 TOKEN_CHARS = 20_000
 PIECE = 2_000
 SHOWN = 12
+NAMED = 3  # characters in a finding
 MANY_TRUNCATED = 0.05
 _FORMS = ("lemmatise", "stop_words", "drop_punctuation")
 _PIECE = re.compile(rf"\S.{{0,{PIECE}}}(?!\S)|\S{{1,{PIECE}}}", re.DOTALL)
@@ -207,6 +209,19 @@ def _encoder_lengths(encoder: Mapping[str, Any]) -> Callable[[list[str]], list[i
         return list(map(len, tokenizer(read, truncation=False, verbose=False)["input_ids"]))
 
     return lengths_of
+
+
+def hidden_findings(characters: Mapping[str, Any], remedies: Remedies) -> list[Finding]:
+    """Invisible characters that are part of no emoji and no word, whatever they tell."""
+    found = characters["out_of_place"]
+    if not found["texts"]:
+        return []
+    most = ", ".join(f"{one['character']} ({one['texts']:,})" for one in found["most"][:NAMED])
+    texts = count(found["texts"], "text holds", "texts hold")
+    line = f"{texts} invisible characters that belong to no emoji and no word: {most}"
+    line += ", and others" if len(found["most"]) > NAMED else ""
+    evidence = {"texts": found["texts"]}
+    return [Finding("invisible", "note", line, (), evidence, remedies.without_invisible())]
 
 
 def content_findings(

@@ -1,50 +1,37 @@
-"""Texts that stand twice, exactly or nearly, inside a split and across splits.
-
-Near duplicates are found by MinHash and locality-sensitive hashing (Broder 1997; rensa, in Rust) over runs of
-five characters, and every candidate is verified by its true Jaccard similarity. A text is compared with the
-first text of each cluster, so time stays linear however many copies there are.
-"""
+"""Texts that stand twice, exactly or nearly, inside a split and across splits."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from emoji_pred.audit.findings import Finding, count, percent
+from emoji_pred.audit.findings import Finding, Status, count, percent
+from emoji_pred.audit.near_duplicates import NEAR, Progress, near_duplicates
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import NOTABLE_DUPLICATES
 from emoji_pred.text import duplicate_key
 
-SHINGLE = 5  # characters
-NEAR = 0.8  # Jaccard similarity of the shingles
-SEED = 7
-# 20 bands of 5 find a pair of similarity 0.8 with probability 0.9996, one of 0.7 with 0.975, one of 0.3 with
-# 0.05: 1 - (1 - s^5)^20.
-BANDS, ROWS_A_BAND = 20, 5
-LOOKED_AT = 2_000  # characters of a text
-SHORTEST = 15  # characters: of shorter texts a single typing error is a different text
-CHUNK = 2_000
-MOST_CANDIDATES = 40  # that are verified for one text
-
-Progress = Callable[[Sequence[Any], str], Iterable[Any]]
+# Of a split's rows. docs/audit.md says why near copies are borne where exact ones are not.
+NOTABLE_NEAR = 0.05  # near a text of an earlier split: a flaw
+GIVEN_AWAY = 0.05  # with its labels too, beyond chance, lower end of the interval: a leak
 
 
 def duplicates(corpus: Corpus, progress: Progress) -> dict[str, Any]:
-    """Exact duplicates as the texts stand and under `duplicate_key`, and near ones under it.
+    """Exact and near duplicates, as the texts stand and under `duplicate_key`.
 
     Returns:
         `exact`, `normalised`: `inside`, for each split the rows that repeat an earlier one of it; `across`,
-        for validation and test the rows whose text stands in an earlier split. `near`: the same for different
-        texts that are similar; or `missing`, why they were not looked for.
+        for validation and test the rows whose text stands in an earlier split. `near`, `near_normalised`:
+        the same for different texts that are similar, as `near_duplicates` says.
     """
     as_they_stand = {name: split.texts for name, split in corpus.splits.items()}
     keys = {name: [duplicate_key(text) for text in texts] for name, texts in as_they_stand.items()}
     return {
         "exact": _exact(as_they_stand),
         "normalised": _exact(keys),
-        "near": _near(keys, progress),
+        "near": near_duplicates(corpus, as_they_stand, progress),
+        "near_normalised": near_duplicates(corpus, keys, progress),
     }
 
 
@@ -60,67 +47,6 @@ def _exact(texts: dict[str, list[str]]) -> dict[str, Any]:
     return {"inside": inside, "across": across, "most_copies": most}
 
 
-def _near(keys: dict[str, list[str]], progress: Progress) -> dict[str, Any]:
-    """Rows by the similarity of their text to one before it; equal texts are not counted again."""
-    try:
-        import rensa
-    except ImportError:
-        return {"missing": "near duplicates need a package: pip install 'emoji_pred[audit]'"}
-
-    index = rensa.RMinHashLSH(threshold=NEAR, num_perm=BANDS * ROWS_A_BAND, num_bands=BANDS)
-    firsts: list[str] = []  # the first text of each cluster
-    homes: list[str] = []  # the split where it stands
-    inside: Counter[str] = Counter()
-    across: Counter[str] = Counter()
-    seen: set[str] = set()
-    for name, chunk in progress(_chunks(keys), "near duplicates"):
-        fresh = [key for key in dict.fromkeys(chunk) if key not in seen and len(key) >= SHORTEST]
-        seen.update(fresh)
-        sketches = rensa.RMinHash.from_token_sets(list(map(shingles, fresh)), BANDS * ROWS_A_BAND, SEED)
-        for key, sketch in zip(fresh, sketches, strict=True):
-            found = _nearest(key, sorted(index.query(sketch))[:MOST_CANDIDATES], firsts)
-            if found is None:
-                index.insert(len(firsts), sketch)
-                firsts.append(key)
-                homes.append(name)
-            else:
-                (inside if homes[found] == name else across)[name] += 1
-    return {
-        "similarity": NEAR,
-        "shingle_characters": SHINGLE,
-        "shortest_text": SHORTEST,
-        "inside": {name: inside[name] for name in keys},
-        "across": {name: across[name] for name in keys if name != "train"},
-    }
-
-
-def _chunks(keys: dict[str, list[str]]) -> list[tuple[str, list[str]]]:
-    return [
-        (name, rows[start : start + CHUNK])
-        for name, rows in keys.items()
-        for start in range(0, len(rows), CHUNK)
-    ]
-
-
-def shingles(key: str) -> list[str]:
-    """The runs of `SHINGLE` characters of a text's beginning."""
-    key = key[:LOOKED_AT]
-    return [key[start : start + SHINGLE] for start in range(max(1, len(key) - SHINGLE + 1))]
-
-
-def similarity(first: str, second: str) -> float:
-    """Jaccard similarity of the shingles of two texts, 0 to 1."""
-    one, other = set(shingles(first)), set(shingles(second))
-    return len(one & other) / len(one | other)
-
-
-def _nearest(key: str, candidates: Sequence[int], firsts: Sequence[str]) -> int | None:
-    """The most similar candidate that is near; the first of equals."""
-    scored = [(similarity(key, firsts[candidate]), -candidate) for candidate in candidates]
-    best = max(scored, default=(0.0, 0))
-    return -best[1] if best[0] >= NEAR else None
-
-
 def duplicate_findings(corpus: Corpus, figures: dict[str, Any], remedies: Remedies) -> list[Finding]:
     """Texts in two splits (a leak where they are many), repeats inside a split, near duplicates."""
     findings = []
@@ -132,12 +58,34 @@ def duplicate_findings(corpus: Corpus, figures: dict[str, Any], remedies: Remedi
         listed = ", ".join(f"{rows:,} in {name}" for name, rows in repeats.items())
         line = f"rows that repeat a text of their own split: {listed}"
         findings.append(Finding("repeats", "note", line, evidence={"rows": repeats}))
-    near = {name: rows for name, rows in figures["near"].get("across", {}).items() if rows}
-    if near:
-        listed = ", ".join(f"{rows:,} of {name}" for name, rows in near.items())
-        line = f"texts that are nearly one of an earlier split (Jaccard {NEAR} or more): {listed}"
-        findings.append(Finding("near duplicates", "note", line, evidence={"rows": near}))
-    return findings
+    return findings + _near_findings(corpus, figures["near_normalised"])
+
+
+def _near_findings(corpus: Corpus, figures: dict[str, Any]) -> list[Finding]:
+    """One finding for the splits together, as serious as the worst of them."""
+    near = {name: rows for name, rows in figures.get("across", {}).items() if rows}
+    if not near:
+        return []
+    sizes = {name: len(corpus.splits[name]) for name in near}
+    labels = {name: figures["labels"][name] for name in near}
+    status: Status = "note"
+    if any(rows >= NOTABLE_NEAR * sizes[name] for name, rows in near.items()):
+        status = "flaw"
+    if any(one["interval"][0] >= GIVEN_AWAY for one in labels.values()):
+        status = "leak"
+    listed = ", ".join(
+        f"{rows:,} of {sizes[name]:,} in {name} ({percent(rows / sizes[name])})"
+        for name, rows in near.items()
+    )
+    all_near = sum(near.values())
+    same, chance = (
+        percent(sum(one[key] for one in labels.values()) / all_near) for key in ("same", "by_chance")
+    )
+    line = (
+        f"rows that are nearly a text of an earlier split (Jaccard {NEAR} or more): {listed}; {same} of them "
+        f"are labelled as that text is, {chance} would be by chance"
+    )
+    return [Finding("near duplicates", status, line, evidence={"rows": near, "labels": labels})]
 
 
 def drawn_splits(corpus: Corpus) -> set[str]:
@@ -157,6 +105,6 @@ def _across(corpus: Corpus, split: str, rows: int, exact: int, remedies: Remedie
     # Splits that were given stay as they are, whatever is asked of those that are drawn.
     drawn = remedies.texts_together() if split in drawn_splits(corpus) else ()
     mends = drawn + (remedies.without_test_duplicates() if split == "test" else ())
-    status = "leak" if rows > NOTABLE_DUPLICATES * size else "note"
+    status: Status = "leak" if rows > NOTABLE_DUPLICATES * size else "note"
     evidence = {"rows": rows, "exact": exact, "share": round(rows / size, 5)}
-    return Finding(f"shared texts {split}", status, line, (), evidence, mends)  # type: ignore[arg-type]
+    return Finding(f"shared texts {split}", status, line, (), evidence, mends)

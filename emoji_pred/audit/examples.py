@@ -47,10 +47,12 @@ def examples(
     rng = np.random.default_rng(seed)
     found = []
     for one in [one for one in rules if one.status in ("leak", "flaw")][:MOST_RULES]:
-        holds = one.rule.holds(features.marks[one.split], features.measures[one.split])
-        label = corpus.label_names[one.rule.label]
-        rows = np.flatnonzero(holds & (features.hot[one.split][:, one.rule.label] > 0))
-        found.append(Example(f"{one.rule.words()}: {label}", _drawn(corpus, one.split, rows, number, rng)))
+        texts: list[tuple[str, str]] = []
+        for name in one.splits:
+            holds = one.rule.holds(features.marks[name], features.measures[name])
+            rows = np.flatnonzero(holds & (features.hot[name][:, one.rule.label] > 0))
+            texts += _drawn(corpus, name, rows, number - len(texts), rng)
+        found.append(Example(f"{one.rule.words()}: {corpus.label_names[one.rule.label]}", tuple(texts)))
     train = {duplicate_key(text) for text in corpus.splits["train"].texts}
     for name, split in corpus.splits.items():
         if name != "train":

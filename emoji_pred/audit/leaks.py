@@ -2,7 +2,8 @@
 
 Three things must hold before a rule counts. It is no chance on the training rows: Fisher's exact test, its p
 times the number of all features and labels that were tried. It is no chance on held-out rows, where it is
-tried as it was found: p times the number of rules that are tried there. And on both it is strong; how
+tried as it was found, on each split and on all of them together: p times the number of such trials, counted
+apart for what no reader sees, which else were lost among thousands of words. And on both it is strong; how
 strong it must be follows from what it reads:
 
 - What no reader sees (invisible characters that belong to no emoji or word, unusual blanks) has no business
@@ -10,7 +11,8 @@ strong it must be follows from what it reads:
 - What is seen but not read (lengths, punctuation, digits, links, scripts, tokens that are no words, the
   place in the file) leans to some label in any honest dataset, as question marks do to a thinking face. It is
   a leak where it does the work alone: a correlation of `ALONE`. From `LEANS` on it is shown as a note.
-- Words, hashtags and emoji are content. They are shown, and never a leak.
+- Words, hashtags and emoji are content. They are shown, and never a leak; their limits stand in
+  `leak_verdicts`.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from emoji_pred.audit.characters import Characters
 from emoji_pred.audit.counting import Counts, one_hot
 from emoji_pred.audit.features import Marks, MarkVocabulary, Measures, lengths, measures
 from emoji_pred.audit.findings import Status
-from emoji_pred.audit.rules import Rule, mark_counts, mark_rules, measure_rules, tried
+from emoji_pred.audit.rules import HIDDEN_KINDS, Rule, mark_counts, mark_rules, measure_rules, tried
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.text import first_words
 
@@ -33,7 +35,7 @@ HIDDEN, ALONE, LEANS = 0.1, 0.5, 0.25  # phi, on training and on held-out rows
 CHANCE = 0.01  # of one false alarm in the whole audit, on training rows, and again on held-out ones
 LEAST_LIFT, USEFUL_LIFT = 1.5, 3.0  # precision over the label's share
 LEAST_LABELLED = 10  # held-out rows of a label below which nothing is confirmed there
-MOST_WORDS = 20  # words shown
+MOST_WORDS = 20  # shown
 NEAR_BEST = 0.05  # of phi: among rules as good as the best, the plainest is named
 # Words, tried in this order.
 CUTS = (200, 150, 100, 80, 60, 50, 40, 35, 30, 25, 20, 18, 15, 12, 10, 8, 6, 5, 4, 3)
@@ -72,13 +74,18 @@ class Confirmed:
 
     Attributes:
         rule: found on the training rows.
-        on: its counts on each split.
-        split: the held-out split where it is strongest.
+        on: its counts on each split, and on `split`.
+        splits: the held-out split where it is strongest; all of them where only all together confirm it.
     """
 
     rule: Rule
     on: Mapping[str, Counts]
-    split: str
+    splits: tuple[str, ...]
+
+    @property
+    def split(self) -> str:
+        """The held-out rows that speak for it: `test`, or `validation and test`."""
+        return " and ".join(self.splits)
 
     @property
     def strength(self) -> float:
@@ -89,7 +96,7 @@ class Confirmed:
     def status(self) -> Status | None:
         """What it counts as; None: too weak to be mentioned."""
         kind, strength = self.rule.kind, self.strength
-        if self.is_hidden and self.rule.has and strength >= HIDDEN:
+        if self.rule.is_hidden and self.rule.has and strength >= HIDDEN:
             return "leak"
         if kind != "word" and strength >= ALONE:
             return "flaw" if kind == "position" else "leak"
@@ -104,11 +111,6 @@ class Confirmed:
             float(counts.precision) >= max(0.5, 1.5 * share) or float(counts.precision) >= USEFUL_LIFT * share
         )
 
-    @property
-    def is_hidden(self) -> bool:
-        """It reads a character that no reader sees."""
-        return self.rule.kind in ("invisible", "blank")
-
     def plain(self, names: Sequence[str]) -> dict[str, Any]:
         """As JSON values."""
         return {
@@ -118,6 +120,21 @@ class Confirmed:
             "confirmed_on": self.split,
             "splits": {name: _figures(counts) for name, counts in self.on.items()},
         }
+
+
+@dataclass(frozen=True)
+class Unconfirmed:
+    """A hidden mark that is no chance on the training rows, and that held-out rows do not confirm.
+
+    Attributes:
+        rule: found on the training rows.
+        train: its counts there.
+        held_out: its counts on all other rows.
+    """
+
+    rule: Rule
+    train: Counts
+    held_out: Counts
 
 
 def _figures(counts: Counts) -> dict[str, Any]:
@@ -132,27 +149,68 @@ def _figures(counts: Counts) -> dict[str, Any]:
     }
 
 
-def confirmed_rules(corpus: Corpus, features: Features) -> tuple[list[Confirmed], dict[str, Any]]:
-    """The rules that hold on held-out rows, the strongest first, and how many were tried."""
-    rules, asked = _candidates(features)
+def confirmed_rules(
+    corpus: Corpus, features: Features
+) -> tuple[list[Confirmed], list[Unconfirmed], dict[str, Any]]:
+    """Which rules hold on held-out rows.
+
+    Returns:
+        Those that do, the strongest first; hidden marks that do not, but are certain on the training rows and
+        would be leaks; how many were tried.
+    """
+    candidates, asked = _candidates(corpus, features)
     held_out = [name for name in corpus.splits if name != "train"]
-    found = []
-    for rule in rules:
-        on = {
-            name: tried(rule, features.marks[name], features.measures[name], split.labels)
-            for name, split in corpus.splits.items()
-        }
-        if rule.is_measure and float(on["train"].chance()) * asked > CHANCE:
-            continue
-        splits = [name for name in held_out if _holds(on[name], len(rules) * len(held_out))]
+    tests = _trials(candidates, len(held_out))
+    found: list[Confirmed] = []
+    doubtful: list[Unconfirmed] = []
+    for rule, on_train in candidates:
+        on = {"train": on_train} | {name: _on(rule, corpus, features, name) for name in held_out}
+        splits = _confirming(on, held_out, tests[rule.is_hidden])
         if splits:
-            found.append(Confirmed(rule, on, _shown_on(splits, on)))
+            whole = {" and ".join(splits): _together([on[name] for name in splits])}
+            found.append(Confirmed(rule, on | whole, splits))
+        elif rule.is_hidden and rule.has:
+            doubtful.append(Unconfirmed(rule, on_train, _together([on[name] for name in held_out])))
     found.sort(key=lambda one: -one.strength)
-    return found, {
-        "features_and_labels": asked,
-        "tried_on_held_out_rows": len(rules),
-        "confirmed": len(found),
-    }
+    return (
+        found,
+        doubtful,
+        {
+            "features_and_labels": asked,
+            "tried_on_held_out_rows": len(candidates),
+            "confirmed": len(found),
+        },
+    )
+
+
+def _on(rule: Rule, corpus: Corpus, features: Features, split: str) -> Counts:
+    return tried(rule, features.marks[split], features.measures[split], corpus.splits[split].labels)
+
+
+def _trials(candidates: Sequence[tuple[Rule, Counts]], held_out: int) -> dict[bool, int]:
+    """The trials on held-out rows that p is multiplied by: of hidden marks (True), of everything else.
+
+    Of the one false alarm in a hundred audits, each has a half.
+    """
+    looks = held_out + (held_out > 1)  # each split, and all together
+    hidden = sum(rule.is_hidden for rule, _ in candidates)
+    return {True: 2 * looks * hidden, False: 2 * looks * (len(candidates) - hidden)}
+
+
+def _confirming(on: Mapping[str, Counts], held_out: Sequence[str], tests: int) -> tuple[str, ...]:
+    """The held-out split that confirms a rule, or all of them; none."""
+    alone = [name for name in held_out if _holds(on[name], tests)]
+    if alone:
+        return (_shown_on(alone, on),)
+    together = len(held_out) > 1 and _holds(_together([on[name] for name in held_out]), tests)
+    return tuple(held_out) if together else ()
+
+
+def _together(parts: Sequence[Counts]) -> Counts:
+    both, marked, labelled = (
+        np.asarray(sum(int(getattr(part, name)) for part in parts)) for name in ("both", "marked", "labelled")
+    )
+    return Counts(both, marked, labelled, sum(part.rows for part in parts))
 
 
 def _shown_on(splits: Sequence[str], on: Mapping[str, Counts]) -> str:
@@ -161,12 +219,12 @@ def _shown_on(splits: Sequence[str], on: Mapping[str, Counts]) -> str:
     return next(name for name in reversed(splits) if float(on[name].phi) >= best - NEAR_BEST)
 
 
-def _candidates(features: Features) -> tuple[list[Rule], int]:
-    """The rules that are no chance on the training rows and not too weak; how many there were at all."""
+def _candidates(corpus: Corpus, features: Features) -> tuple[list[tuple[Rule, Counts]], int]:
+    """The rules that are no chance on the training rows and not too weak, with their counts; of how many."""
     marks, hot = features.marks["train"], features.hot["train"]
     has = mark_counts(marks, hot)
     lacks = has.without()
-    hidden = np.array([mark.kind in ("invisible", "blank") for mark in marks.marks], dtype=bool)[:, None]
+    hidden = np.array([mark.kind in HIDDEN_KINDS for mark in marks.marks], dtype=bool)[:, None]
     ranges = measure_rules(features.measures["train"], hot)
     # Each range is the best of many, which held-out rows have to confirm; here it is counted as one.
     asked = 2 * has.both.size + len(ranges)
@@ -177,7 +235,8 @@ def _candidates(features: Features) -> tuple[list[Rule], int]:
         cells = Counts(counts.both[strong], counts.marked[mark, 0], counts.labelled[0, label], counts.rows)
         sure = cells.chance() * asked <= CHANCE
         rules += mark_rules(marks, mark[sure], label[sure], wanted)
-    return rules + ranges, asked
+    counted = ((rule, _on(rule, corpus, features, "train")) for rule in [*rules, *ranges])
+    return [(rule, on) for rule, on in counted if float(on.chance()) * asked <= CHANCE], asked
 
 
 def _holds(counts: Counts, tests: int) -> bool:

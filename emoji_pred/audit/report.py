@@ -28,7 +28,7 @@ from emoji_pred.audit.trials import Trials
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.provenance import code_revision
 
-SCHEMA = 1
+SCHEMA = 2
 LONGEST_NAME = 60  # characters of a label's name
 FEW_ROWS = 30  # training or held-out rows below which nothing can be confirmed
 
@@ -81,7 +81,7 @@ def audit(
     step("features that tell a label")
     fewer = classes.fewer_classes(corpus)
     features = Features.of(fewer)
-    rules, tried = leaks.confirmed_rules(fewer, features)
+    rules, doubtful, tried = leaks.confirmed_rules(fewer, features)
     step("a classifier without words")
     scores = surface_model.surface_scores(fewer, features)
     report["leaks"] = {**tried, "surface_classifier": scores, "words": leaks.telling_words(fewer, rules)}
@@ -89,6 +89,8 @@ def audit(
     report["contents"] = _contents(corpus, config, overrides, progress)
     trials = Trials(fewer, rules, remedies)
     findings += leak_verdicts.leak_findings(fewer, rules, trials)
+    findings += leak_verdicts.word_findings(fewer, rules)
+    findings += leak_verdicts.doubtful_findings(fewer, doubtful, findings, trials)
     findings += surface_model.surface_findings(scores, trials)
     findings += duplicates.duplicate_findings(corpus, report["duplicates"], remedies)
     findings += label_names.label_findings(corpus, report["label_parts"], remedies)
@@ -96,6 +98,7 @@ def audit(
     findings += conflicts.conflict_findings(corpus, report["conflicts"])
     findings += classes.class_findings(corpus, report["classes"], report["shift"])
     parts = report["contents"]
+    findings += contents.hidden_findings(parts["characters"], remedies)
     findings += contents.content_findings(corpus, parts["characters"], parts["marks"], parts["tokens"])
     findings += _too_few(corpus)
     findings.sort(key=lambda finding: STATUSES.index(finding.status))

@@ -18,6 +18,8 @@ BINS = 48  # ranges of values, of about equally many training rows
 FINE = 64  # values that are tried for an end of a range
 REFINED = 0.2  # phi from which the ends of a range are worth it
 
+HIDDEN_KINDS: tuple[Kind, ...] = ("invisible", "blank")  # of marks that no reader sees
+
 Ends = tuple[float | None, float | None]  # of a range of values, both included; None: open
 
 
@@ -46,6 +48,11 @@ class Rule:
     def is_measure(self) -> bool:
         """A rule of a number, not of a mark."""
         return self.low is not None or self.high is not None
+
+    @property
+    def is_hidden(self) -> bool:
+        """It reads a character that no reader sees."""
+        return self.kind in HIDDEN_KINDS
 
     def words(self) -> str:
         """The rule as a person says it."""

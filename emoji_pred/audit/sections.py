@@ -102,7 +102,10 @@ def doubles(report: Report) -> str:
 
 def _duplicates(found: Mapping[str, Any]) -> str:
     splits = list(found["exact"]["inside"])
-    kinds = {"exact": "the same", "normalised": "the same, normalised", "near": "nearly the same"}
+    kinds = {
+        **{"exact": "the same", "normalised": "the same, normalised"},
+        **{"near": "nearly the same", "near_normalised": "nearly the same, normalised"},
+    }
     lines = []
     for kind, words in kinds.items():
         if "missing" not in found[kind]:
@@ -169,7 +172,26 @@ def surface(report: Report) -> str:
         f"scripts, invisible characters; most important: {by}. "
         "0 % is what the class shares of the training rows say."
     )
-    return table(heads("split", columns), lines) + note + _told(scores)
+    return table(heads("split", columns), lines) + note + _answers(scores) + _told(scores)
+
+
+def _answers(scores: Mapping[str, Any]) -> str:
+    """Of several labels a row: what the tree reaches, and what answers that never change do."""
+    splits = {name: one["answers"] for name, one in scores["splits"].items() if "answers" in one}
+    if not splits:
+        return ""
+    keys = ("macro_f1", "micro_f1", "exact_match")
+    lines = [
+        row(answer, numbers(f"{one[answer][key]:.3f}" for one in splits.values() for key in keys))
+        for answer in next(iter(splits.values()))
+    ]
+    columns = [f"{name}, {key.replace('_f1', ' F1').replace('_', ' ')}" for name in splits for key in keys]
+    note = _soft("Thresholds of training: for each label the one with the best F1 on the training rows.")
+    return (
+        "<h3>Labels without words, and answers that never change</h3>"
+        + table(heads("", columns), lines)
+        + note
+    )
 
 
 def _told(scores: Mapping[str, Any]) -> str:

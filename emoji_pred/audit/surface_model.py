@@ -2,7 +2,8 @@
 
 Its score is the share of the labels' entropy that it explains on held-out rows, against the training shares
 of the classes: 0 for what the majority baseline knows, 1 for all there is to know. Unlike accuracy it also
-counts where a class is told that is not the largest.
+counts where a class is told that is not the largest. Beside it stand the metrics that runs are read by, of
+the tree and of answers that never change.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from emoji_pred.audit.findings import Finding, Remedy, percent
 from emoji_pred.audit.leaks import LEAST_LABELLED, Features
 from emoji_pred.audit.trials import Trials
 from emoji_pred.data.corpus import Corpus
+from emoji_pred.decision import HALF, choose
+from emoji_pred.multilabel_metrics import constant_answers, macro_f1, micro_f1
 
 KNOWS_TOO_MUCH = 0.10  # share of the labels' entropy, lower end of the interval
 KNOWS_A_LABEL = 0.35  # likewise, of one label's
@@ -26,6 +29,8 @@ Z = 1.96
 MOST_MARKS = 150  # the most frequent
 IMPORTANT = 5
 MOST_LABELS = 100  # that are kept, the best told first
+# What the answers of the tree are called, of several labels a row.
+ABOVE_HALF, TUNED = "tree, above 0.5", "tree, thresholds of training"
 
 
 def surface_scores(corpus: Corpus, features: Features) -> dict[str, Any] | None:
@@ -34,8 +39,8 @@ def surface_scores(corpus: Corpus, features: Features) -> dict[str, Any] | None:
     Returns:
         features (how many), most_important (names), and for each held-out split: explained (share of the
         labels' entropy) and its 95 % interval, accuracy and macro F1 (one label a row) with those of the
-        majority, and `labels`, the share explained of each label's own entropy. None where the training
-        labels never vary.
+        majority, or `answers` (several, see `_answers`), and `labels`, the share explained of each label's
+        own entropy. None where the training labels never vary.
     """
     from sklearn.tree import DecisionTreeClassifier
 
@@ -50,12 +55,13 @@ def surface_scores(corpus: Corpus, features: Features) -> dict[str, Any] | None:
     tree.fit(table["train"], target)
     shares = _leaf_shares(tree.apply(table["train"]), train)
     prior = train.mean(axis=0)
+    found = {name: _found(tree.apply(rows), shares) for name, rows in table.items()}
     scores = {}
     for name in corpus.splits:
         if name != "train":
-            leaves = tree.apply(table[name])
-            found = np.stack([shares[leaf] for leaf in leaves.tolist()])
-            scores[name] = _score(found, prior, features.hot[name], corpus)
+            scores[name] = _score(found[name], prior, features.hot[name], corpus)
+            if corpus.task == "multilabel":
+                scores[name]["answers"] = _answers(found["train"], train, found[name], features.hot[name])
     order = np.argsort(-tree.feature_importances_)[:IMPORTANT]
     important = [names[place] for place in order.tolist() if tree.feature_importances_[place] > 0.02]
     return {
@@ -94,6 +100,36 @@ def _leaf_shares(leaves: np.ndarray, hot: np.ndarray) -> dict[int, np.ndarray]:
         rows = hot[leaves == leaf]
         shares[leaf] = (rows.sum(axis=0) + more * prior) / (len(rows) + more)
     return shares
+
+
+def _found(leaves: np.ndarray, shares: dict[int, np.ndarray]) -> np.ndarray:
+    return np.stack([shares[leaf] for leaf in leaves.tolist()])
+
+
+def _answers(
+    of_train: np.ndarray, train: np.ndarray, found: np.ndarray, hot: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """Macro F1, micro F1 and exact match of several labels a row: of the tree and of constant answers.
+
+    The tree's labels are those above 0.5, as suits exact match, and those above the threshold of each label
+    with the best F1 on the training rows.
+
+    Args:
+        of_train, found: (N, C) shares of the labels that the tree gives training and held-out rows.
+        train, hot: (N, C) their labels.
+    """
+    truth = hot > 0
+    tuned = choose({"name": "tuned_per_class", "at_least_one": False}, of_train, train)
+    given = {ABOVE_HALF: found > HALF, TUNED: tuned.labels(found)}
+    given |= {name: np.broadcast_to(row, truth.shape) for name, row in constant_answers(train).items()}
+    return {
+        name: {
+            "macro_f1": round(macro_f1(labels, truth), 4),
+            "micro_f1": round(micro_f1(labels, truth), 4),
+            "exact_match": round(float((labels == truth).all(axis=1).mean()), 4),
+        }
+        for name, labels in given.items()
+    }
 
 
 def _score(found: np.ndarray, prior: np.ndarray, hot: np.ndarray, corpus: Corpus) -> dict[str, Any]:

@@ -12,11 +12,16 @@ from rich.text import Text
 
 from emoji_pred import runs
 from emoji_pred.audit.findings import percent
+from emoji_pred.audit.surface_model import ABOVE_HALF, TUNED
 from emoji_pred.errors import one_line
 
 MOST_CLASSES = 10
 COLOURS = {"leak": "bold red", "flaw": "yellow", "note": "dim"}
 MOST_NOTES = 8
+KINDS_OF_DUPLICATES = (
+    *(("exact", "same"), ("normalised", "same, normalised")),
+    *(("near", "nearly same"), ("near_normalised", "nearly same, normalised")),
+)
 
 
 def print_report(report: Mapping[str, Any], screen: Console, overrides: Sequence[str]) -> None:
@@ -74,7 +79,7 @@ def _texts(report: Mapping[str, Any]) -> Table:
     doubles, conflicts = report["duplicates"], report["conflicts"]
     best = "accuracy" if report["data"]["task"] == "multiclass" else "exact match"
     table = _table("texts", *splits)
-    for kind, words in (("exact", "same"), ("normalised", "same, normalised"), ("near", "nearly same")):
+    for kind, words in KINDS_OF_DUPLICATES:
         if "missing" not in doubles[kind]:
             inside = (f"{doubles[kind]['inside'][name]:,}" for name in splits)
             across = ("" if name == "train" else f"{doubles[kind]['across'][name]:,}" for name in splits)
@@ -136,7 +141,17 @@ def _print_surface(report: Mapping[str, Any], screen: Console) -> None:
                 f"; accuracy {one['accuracy']:.3f} ± {one['accuracy_error']:.3f}, majority "
                 f"{one['majority_accuracy']:.3f} ± {one['majority_accuracy_error']:.3f}"
             )
+        if "answers" in one:
+            f1 = _beside_constant(one["answers"], TUNED, "macro_f1", "macro F1")
+            line += f"; {f1}, {_beside_constant(one['answers'], ABOVE_HALF, 'exact_match', 'exact match')}"
         screen.print(Text(line), soft_wrap=True)
+
+
+def _beside_constant(answers: Mapping[str, Mapping[str, float]], of_tree: str, key: str, name: str) -> str:
+    """A metric of several labels: of the tree, and the best of the answers that never change."""
+    constant = {answer: one[key] for answer, one in answers.items() if answer not in (ABOVE_HALF, TUNED)}
+    best = max(constant, key=lambda answer: constant[answer])
+    return f"{name} {answers[of_tree][key]:.3f} ({best} {constant[best]:.3f})"
 
 
 def _print_findings(report: Mapping[str, Any], screen: Console, overrides: Sequence[str]) -> None:

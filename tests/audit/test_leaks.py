@@ -14,17 +14,26 @@ import pytest
 from controls import Fault, control
 
 from emoji_pred.audit.characters import Characters
+from emoji_pred.audit.counting import Counts
 from emoji_pred.audit.features import Marks, Measures, is_word, measures, tokens_of
 from emoji_pred.audit.findings import Finding
-from emoji_pred.audit.leak_verdicts import leak_findings
-from emoji_pred.audit.leaks import Features, common_cut, confirmed_rules, cut_that_hides, telling_words
+from emoji_pred.audit.leak_verdicts import doubtful_findings, leak_findings, word_findings
+from emoji_pred.audit.leaks import (
+    Features,
+    _trials,
+    common_cut,
+    confirmed_rules,
+    cut_that_hides,
+    telling_words,
+)
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.audit.rules import Rule, best_ranges, bin_edges, measure_rules, tried
-from emoji_pred.audit.surface_model import surface_findings, surface_scores
+from emoji_pred.audit.surface_model import ABOVE_HALF, TUNED, _answers, surface_findings, surface_scores
 from emoji_pred.audit.trials import Trials
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import Cleaning, clean_corpus, load_corpus
 from emoji_pred.data.sample import load_sample
+from emoji_pred.multilabel_metrics import EVERYTHING, MAJORITY_LABEL, MAJORITY_SET, NOTHING
 
 OPTIONS = {"clean": "as_distributed", "max_words": None, "neutral": True}
 
@@ -32,9 +41,9 @@ OPTIONS = {"clean": "as_distributed", "max_words": None, "neutral": True}
 def faults(corpus: Corpus) -> dict[str, Finding]:
     """The leaks and flaws among features, by name."""
     features = Features.of(corpus)
-    rules, _ = confirmed_rules(corpus, features)
+    rules, *_ = confirmed_rules(corpus, features)
     trials = Trials(corpus, rules, Remedies(OPTIONS))
-    found = leak_findings(corpus, rules, trials)
+    found = leak_findings(corpus, rules, trials) + word_findings(corpus, rules)
     found += surface_findings(surface_scores(corpus, features), trials)
     return {finding.name: finding for finding in found if finding.status != "note"}
 
@@ -76,11 +85,44 @@ def test_the_bundled_sample_raises_no_leak(language: Any, task: Any) -> None:
 def test_a_word_that_tells_everything_is_content() -> None:
     corpus = control(3, cue=1.0)  # the first class has one word, in all of its rows and in no other
     features = Features.of(corpus)
-    rules, _ = confirmed_rules(corpus, features)
+    rules, *_ = confirmed_rules(corpus, features)
     words = telling_words(corpus, rules)
     on = words[0]["splits"]["test"]
     assert on["precision"] == on["recall"] == 1.0
-    assert faults(corpus) == {}
+    found = faults(corpus)
+    assert set(found) == {"words"} and found["words"].status == "flaw"
+    assert "class 0 (precision 1.00, recall 1.00, test)" in found["words"].line
+
+
+def words(corpus: Corpus) -> list[Finding]:
+    rules, *_ = confirmed_rules(corpus, Features.of(corpus))
+    return word_findings(corpus, rules)
+
+
+def test_a_word_that_tells_most_of_a_label_is_a_note_and_one_that_tells_little_is_none() -> None:
+    # Of precision 1, recall r and a class of share s, phi is sqrt(r (1 - s) / (1 - r s)). The first class,
+    # s 0.44, has one word: 0.75 for r 0.7, 0.35 for 0.2. The others have six, r 0.12 each: below 0.35.
+    (finding,) = words(control(3, cue=0.7))
+    assert (finding.status, finding.labels) == ("note", ("class 0",))
+    assert words(control(3, cue=0.2)) == []
+
+
+def test_only_the_strongest_word_of_a_label_is_named() -> None:
+    fault = only(1, 0.97, lambda text: f"{text} kzz")
+    (finding,) = words(control(5, rows=2000, classes=3, cue=0.7, fault=fault))
+    assert finding.labels[0] == "class 1" and "kzz tells class 1 (precision 1.00, recall 0.9" in finding.line
+    told = [rule["label"] for rule in finding.evidence["words"]]
+    assert len(told) == len(set(told))
+
+
+def test_a_missing_word_is_named_where_it_tells_no_other_label() -> None:
+    def fault(text: str, held: int, rng: np.random.Generator) -> str:
+        return text if held == 1 else f"{text} kzz"
+
+    (finding,) = words(control(5, rows=2000, classes=3, cue=0.0, fault=fault))
+    assert "no kzz tells class 1 (precision 1.00, recall 1.00" in finding.line
+    (finding,) = words(control(5, rows=2000, classes=2, cue=0.0, fault=fault))
+    assert "; were" in finding.line and finding.line.count("kzz") == 1
 
 
 # --- what was put in
@@ -234,6 +276,61 @@ def test_a_leak_in_one_of_two_held_out_splits_is_found() -> None:
     assert "invisible U+FE0F" in faults(mixed)
 
 
+def rare(rows: dict[str, int], label: int = 1) -> Corpus:
+    """A clean dataset with U+200B in so many texts of a label, by split."""
+    corpus = control(5, rows=3000)
+    splits = dict(corpus.splits)
+    for name, number in rows.items():
+        texts = list(splits[name].texts)
+        for row in np.flatnonzero(splits[name].labels == label)[:number].tolist():
+            texts[row] += "\u200b"
+        splits[name] = replace(splits[name], texts=texts)
+    return replace(corpus, splits=splits)
+
+
+def test_hidden_characters_of_a_few_rows_are_confirmed_by_all_held_out_rows_together() -> None:
+    finding = faults(rare({"train": 35, "validation": 4, "test": 3}))["invisible U+200B"]
+    assert finding.status == "leak" and finding.labels == ("class 1",)
+    assert "(precision 1.00, recall 0.0" in finding.line and "; validation and test, 7 rows" in finding.line
+    assert options(finding) == ["data.clean=leak_free"]
+    (rule,) = finding.evidence["rules"]
+    assert rule["confirmed_on"] == "validation and test"
+    assert rule["splits"]["validation and test"]["rows"] == 7
+    # All held-out rows together: 450 + 450, 7 of 7 right.
+    corpus = rare({"train": 35, "validation": 4, "test": 3})
+    truth = np.concatenate([corpus.splits[name].labels for name in ("validation", "test")]) == 1
+    assert rule["splits"]["validation and test"]["recall"] == pytest.approx(7 / truth.sum(), abs=1e-4)
+
+
+def doubts(corpus: Corpus) -> list[Finding]:
+    features = Features.of(corpus)
+    rules, doubtful, _ = confirmed_rules(corpus, features)
+    trials = Trials(corpus, rules, Remedies(OPTIONS))
+    return doubtful_findings(corpus, doubtful, leak_findings(corpus, rules, trials), trials)
+
+
+@pytest.mark.parametrize(("validation", "told"), [(0, "0 of 0 are"), (1, "1 of 1 are")])
+def test_hidden_characters_that_held_out_rows_cannot_confirm_are_a_note(validation: int, told: str) -> None:
+    corpus = rare({"train": 35, "validation": validation})
+    (finding,) = doubts(corpus)
+    assert faults(corpus) == {}
+    assert (finding.name, finding.status) == ("unconfirmed invisible U+200B", "note")
+    assert "stands in 35 training rows, 35 of them class 1" in finding.line and finding.line.endswith(told)
+    assert options(finding) == ["data.clean=leak_free"]
+
+
+def test_a_leak_is_not_doubted_and_a_clean_dataset_neither() -> None:
+    assert doubts(rare({"train": 35, "validation": 4, "test": 3})) == []
+    assert [doubts(control(seed, rows=1600)) for seed in range(4)] == [[]] * 4
+
+
+def test_a_thousand_words_do_not_hide_a_hidden_character() -> None:
+    hidden, word = (Rule(kind, "x", 0, 0) for kind in ("invisible", "word"))  # type: ignore[arg-type]
+    counts = cast(Counts, None)
+    assert _trials([(hidden, counts), *[(word, counts)] * 1000], 2) == {True: 2 * 3, False: 2 * 3 * 1000}
+    assert _trials([(hidden, counts)], 1) == {True: 2, False: 0}
+
+
 def test_without_a_test_split_validation_confirms() -> None:
     corpus = control(5, rows=2000, classes=3, fault=PUT_IN["residue"][0], test=False)
     assert "validation" in faults(corpus)["invisible U+FE0F"].line
@@ -328,6 +425,39 @@ def test_the_surface_classifier_is_sure_of_its_score() -> None:
     assert on["majority_accuracy"] == pytest.approx(shares[corpus.class_counts("train").argmax()], abs=1e-4)
     assert on["accuracy"] > on["majority_accuracy"] + on["accuracy_error"]
     assert scores["most_important"][0].startswith("U+FE0F")
+
+
+def test_of_several_labels_the_metrics_of_runs_stand_beside_constant_answers() -> None:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    train = np.array([[1, 0]] * 6 + [[0, 1]] * 3 + [[1, 1]], dtype=np.float32)
+    of_train = np.array([[0.6, 0.3]] * 6 + [[0.1, 0.4]] * 3 + [[0.6, 0.4]])
+    hot = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], dtype=np.float32)
+    found = np.array([[0.6, 0.3], [0.1, 0.4], [0.6, 0.4], [0.1, 0.3]])
+    given = {
+        ABOVE_HALF: [[1, 0], [0, 0], [1, 0], [0, 0]],
+        TUNED: [[1, 0], [0, 1], [1, 1], [0, 0]],  # the second label from between 0.3 and 0.4 on
+        NOTHING: [[0, 0]] * 4,
+        EVERYTHING: [[1, 1]] * 4,
+        MAJORITY_LABEL: [[1, 0]] * 4,
+        MAJORITY_SET: [[1, 0]] * 4,
+    }
+    scores = _answers(of_train, train, found, hot)
+    assert set(scores) == set(given)
+    for name, labels in given.items():
+        macro, micro = (f1_score(hot, labels, average=kind, zero_division=0) for kind in ("macro", "micro"))
+        expected = {"macro_f1": macro, "micro_f1": micro, "exact_match": accuracy_score(hot, labels)}
+        assert scores[name] == pytest.approx(expected, abs=1e-4), name
+
+
+def test_lengths_give_more_than_constant_answers_where_they_leak() -> None:
+    fault = PUT_IN["length"][0]
+    for put_in, better in ((fault, True), (None, False)):
+        corpus = control(5, rows=2000, classes=3, task="multilabel", fault=put_in)
+        scores = surface_scores(corpus, Features.of(corpus))
+        assert scores is not None
+        answers = scores["splits"]["test"]["answers"]
+        assert (answers[TUNED]["macro_f1"] > answers[EVERYTHING]["macro_f1"] + 0.05) is better
 
 
 # --- real data

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,13 @@ import pytest
 from controls import control
 from scipy.stats import chi2_contingency
 
-from emoji_pred.audit import classes, conflicts, duplicates, label_names
-from emoji_pred.audit.duplicates import similarity
+from emoji_pred.audit import classes, conflicts, contents, duplicates, label_names
+from emoji_pred.audit.findings import Finding
+from emoji_pred.audit.near_duplicates import similarity
 from emoji_pred.audit.remedies import Remedies
 from emoji_pred.audit.report import printable
 from emoji_pred.data.corpus import Corpus, Split
+from emoji_pred.data.sample import load_sample
 
 NAMES = ("😂", "❤", "🔥")
 
@@ -152,9 +156,108 @@ def test_near_duplicates_are_those_of_all_pairs() -> None:
     by_hand = sum(
         max(similarity(" ".join(t.split()), " ".join(k.split())) for k in keys) >= 0.8 for t in near + far
     )
-    found = duplicates.duplicates(corpus_of(rows), plain)["near"]
+    found = duplicates.duplicates(corpus_of(rows), plain)["near_normalised"]
     assert found["across"]["test"] == by_hand == 20
     assert found["inside"]["train"] == 0
+
+
+def near_finding(corpus: Corpus) -> Finding | None:
+    figures = duplicates.duplicates(corpus, plain)
+    found = duplicates.duplicate_findings(corpus, figures, Remedies({}))
+    return next((one for one in found if one.name == "near duplicates"), None)
+
+
+def with_near_copies(copies: int, label: Callable[[int], int], held_out: int = 200) -> Corpus:
+    """400 training rows of four classes; `copies` of the test texts are one of theirs with a word more.
+
+    Args:
+        copies: rows.
+        label: of the copy of a training row whose label is n, `label(n)`.
+        held_out: test rows.
+    """
+    rng = np.random.default_rng(0)
+
+    def text() -> str:
+        return " ".join("".join(rng.choice(list("abcdefgh"), size=6)) for _ in range(10))
+
+    train = [(text(), row % 4) for row in range(400)]
+    near = [(f"{train[row][0]} z", label(train[row][1])) for row in range(copies)]
+    other = [(text(), row % 4) for row in range(held_out - copies)]
+    names = ("a", "b", "c", "d")
+    return corpus_of({"train": train, "validation": [("x", 1)], "test": near + other}, names)
+
+
+@pytest.mark.parametrize(
+    ("copies", "label", "status"),
+    [
+        (200, lambda n: n, "leak"),  # all of the test, with its labels
+        (30, lambda n: n, "leak"),  # 15 %; a quarter of them would be right by chance
+        (16, lambda n: n, "flaw"),  # 8 %: 6 % are given away, but that they are 5 % is not sure
+        (9, lambda n: n, "note"),  # 4.5 %
+        (200, lambda n: (n + 1) % 4, "flaw"),  # what they say of the label is wrong
+    ],
+)
+def test_near_copies_of_training_rows_are_a_leak_where_they_give_labels_away(
+    copies: int, label: Callable[[int], int], status: str
+) -> None:
+    pytest.importorskip("rensa")
+    finding = near_finding(with_near_copies(copies, label))
+    assert finding is not None and finding.status == status
+    assert f"{copies} of 200 in test" in finding.line and "25 % would be by chance" in finding.line
+    right = copies if label(0) == 0 else 0
+    of_labels = finding.evidence["labels"]["test"]
+    assert of_labels["same"] == right and of_labels["by_chance"] == copies / 4
+    assert of_labels["given_away"] == pytest.approx((right - copies / 4) / 200, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+@pytest.mark.parametrize("language", ["en", "ru", "ur", "all"])
+def test_clean_datasets_raise_no_leak_by_near_copies(language: Any, seed: int) -> None:
+    pytest.importorskip("rensa")
+    assert near_finding(control(seed, rows=1000)) is None
+    # A grammar makes near copies by itself; they are told, and no leak.
+    finding = near_finding(load_sample(data_dir=Path(), language=language, rows=3000, seed=seed))
+    assert finding is not None and finding.status != "leak"
+
+
+def test_near_copies_of_the_largest_class_tell_no_more_than_the_majority() -> None:
+    pytest.importorskip("rensa")
+    given = with_near_copies(200, lambda n: n)
+    splits = {
+        name: replace(split, labels=np.zeros_like(split.labels)) for name, split in given.splits.items()
+    }
+    finding = near_finding(replace(given, splits=splits))
+    assert finding is not None and finding.status == "flaw"
+
+
+def test_near_copies_are_looked_for_with_and_without_normalisation() -> None:
+    pytest.importorskip("rensa")
+    text = "a text of some length about nothing"
+    rows = {
+        "train": [(text, 0)],
+        "validation": [("other", 1)],
+        "test": [(f"{text}\u200b", 0), (text.upper(), 1)],
+    }
+    found = duplicates.duplicates(corpus_of(rows), plain)
+    assert found["exact"]["across"]["test"] == 0 and found["normalised"]["across"]["test"] == 2
+    assert found["near"]["across"]["test"] == 1  # to the letter, upper case is another text
+    assert found["near_normalised"]["across"]["test"] == 0  # the same texts, not nearly the same
+
+
+def test_every_row_with_a_near_copy_counts() -> None:
+    pytest.importorskip("rensa")
+    text = "a text of some length about nothing"
+    rows = {"train": [(text, 0)], "validation": [("other", 1)], "test": [(f"{text} z", 0)] * 3 + [("new", 1)]}
+    assert duplicates.duplicates(corpus_of(rows), plain)["near"]["across"]["test"] == 3
+
+
+def test_a_text_near_to_one_of_its_own_split_and_of_an_earlier_one_is_across() -> None:
+    pytest.importorskip("rensa")
+    first = "abcdefghijklmnopqrstuvwxyz0123456789"
+    second, third = first + "+-*/=<>()", first + "+-*/=<"  # 32 of 41 shingles, 32 of 38; 38 of 41
+    assert similarity(first, second) < 0.8 <= min(similarity(first, third), similarity(second, third))
+    rows = {"train": [(first, 0)], "validation": [("other", 1)], "test": [(second, 0), (third, 0)]}
+    assert duplicates.duplicates(corpus_of(rows), plain)["near"]["across"]["test"] == 1
 
 
 def test_similarity_by_hand() -> None:
@@ -196,6 +299,23 @@ def test_shared_texts_are_a_leak_from_one_in_a_hundred_on() -> None:
         found = duplicates.duplicate_findings(given, duplicates.duplicates(given, plain), Remedies(data))
         (finding,) = [one for one in found if one.name == "shared texts test"]
         assert [one.option for one in finding.remedies] == ["data.drop_test_duplicates=true"]
+
+
+# --- characters
+
+
+def test_invisible_characters_out_of_place_are_named_and_others_are_not() -> None:
+    rows = {
+        "train": [("a\u200b", 0), ("b\u200b", 0), ("c \ufe0f", 1), ("❤\ufe0f", 1), ("می\u200cشود", 1)],
+        "validation": [("d\u200b", 0)],
+    }
+    figures = contents.character_figures(corpus_of(rows))
+    (finding,) = contents.hidden_findings(figures, Remedies({"clean": "as_distributed"}))
+    assert finding.status == "note" and finding.line.startswith("4 texts hold invisible characters")
+    assert finding.line.endswith("U+200B ZERO WIDTH SPACE (3), U+FE0F VARIATION SELECTOR-16 (1)")
+    assert [one.option for one in finding.remedies] == ["data.clean=leak_free"]
+    clean = corpus_of({"train": rows["train"][3:], "validation": [("d", 0)]})
+    assert contents.hidden_findings(contents.character_figures(clean), Remedies({})) == []
 
 
 # --- labels
