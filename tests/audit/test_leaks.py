@@ -15,6 +15,7 @@ from controls import Fault, control
 
 from emoji_pred.audit.characters import Characters
 from emoji_pred.audit.counting import Counts
+from emoji_pred.audit.examples import examples
 from emoji_pred.audit.features import Marks, Measures, is_word, measures, tokens_of
 from emoji_pred.audit.findings import Finding
 from emoji_pred.audit.leak_verdicts import doubtful_findings, leak_findings, word_findings
@@ -300,6 +301,18 @@ def test_hidden_characters_of_a_few_rows_are_confirmed_by_all_held_out_rows_toge
     corpus = rare({"train": 35, "validation": 4, "test": 3})
     truth = np.concatenate([corpus.splits[name].labels for name in ("validation", "test")]) == 1
     assert rule["splits"]["validation and test"]["recall"] == pytest.approx(7 / truth.sum(), abs=1e-4)
+
+
+def test_examples_of_what_all_rows_confirm_come_from_every_split() -> None:
+    corpus = rare({"train": 35, "validation": 4, "test": 3})
+    features = Features.of(corpus)
+    rules, *_ = confirmed_rules(corpus, features)
+    for number, shown in ((50, 7), (5, 5)):
+        found = examples(corpus, features, rules, number)
+        (texts,) = [one.texts for one in found if one.about == "U+200B ZERO WIDTH SPACE: class 1"]
+        assert len(texts) == shown and {label for _, label in texts} == {"class 1"}
+        # It stands at the end, which of a long text is not shown.
+        assert all(text.endswith(("⟨U+200B⟩", "…")) for text, _ in texts)
 
 
 def doubts(corpus: Corpus) -> list[Finding]:
