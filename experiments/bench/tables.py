@@ -45,8 +45,8 @@ def reproduce_tables(settings: Settings) -> Finding:
     ]
     details = [
         f"`make reproduce-tables SEEDS={seeds}`, whole commands: `DRY=1` {spread(plans)}, with an empty "
-        f"cache {first:.2f} s; `TRAIN=0` (Markdown, figures, comparisons, HTML) {spread(reports)}. The kept runs "
-        "stand in for those of further seeds, so that there are as many."
+        f"cache {first:.2f} s; `TRAIN=0` (Markdown, figures, comparisons, HTML) {spread(reports)}. The kept "
+        "runs stand in for those of further seeds, so that there are as many."
     ]
     return Finding(rows, details)
 

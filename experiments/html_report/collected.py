@@ -10,7 +10,7 @@ from experiments.html_report import wording
 from experiments.html_report.kept import packed
 from experiments.keeping import KeptRun
 from experiments.measured import Measured, Shelf
-from experiments.profiles import FULL, command, overrides_of, seeds_of
+from experiments.profiles import FULL, command, lacking_of, overrides_of, seeds_of
 from experiments.table import Cell, Experiment
 
 
@@ -113,7 +113,7 @@ class Collected:
         about: dict[str, Any] = {"runs": [run.name for run in runs]}
         about["missing"] = [seed for seed in seeds if seed not in here]
         about["command"] = command(typed, seeds) if typed else ""
-        about["lacking"], about["standIn"] = experiment.lacking, experiment.stand_in
+        about["lacking"], about["standIn"] = lacking_of(experiment, shelf.profile), experiment.stand_in
         if experiment.published and experiment.published != typed:
             about["asPublished"] = command(experiment.published, seeds_of(experiment, FULL, shelf.seeds))
         return about

@@ -112,7 +112,9 @@ def _data() -> Table:
 
     def cells(printed: Sequence[int | None], paths: Sequence[str], step: str) -> tuple[Cell | None, ...]:
         of_paper = [
-            None if number is None else Cell(_RAW_DATA if path else _COMMENTS, _count(path or "none"), number)
+            None
+            if number is None
+            else Cell(_RAW_DATA if path else _COMMENTS, _count(path or "provenance/rows"), number)
             for number, path in zip(printed, paths, strict=True)
         ]
         return (*of_paper, Cell(_THIRD, _count(f"{STEPS}/{step}")) if step else None)
