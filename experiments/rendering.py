@@ -165,7 +165,7 @@ def _table(table: Table, shelf: Shelf) -> list[str]:
 def index(papers: Sequence[Paper], shelf: Shelf, out: Path) -> str:
     """The first page: what was measured, in one line a table, and where everything lies."""
     found = run_list.runs_of(papers, shelf)
-    experiments = run_list.experiments_of(papers)
+    experiments = run_list.distinct(papers, shelf)
     measured = sum(bool(shelf.runs(one)) for one in experiments)
     total = numbers.minutes(run_list.seconds(found))
     parts = [
@@ -235,11 +235,10 @@ def _places(out: Path) -> str:
 
 def _times(papers: Sequence[Paper], shelf: Shelf) -> str:
     """How long each experiment took."""
-    rows, told = [], set()
-    for experiment in run_list.experiments_of(papers):
+    rows = []
+    for experiment in run_list.distinct(papers, shelf):
         found = shelf.runs(experiment)
-        if found and found[0].name not in told:  # other words may name the same runs
-            told.add(found[0].name)
+        if found:
             took = run_list.seconds(found)
             typed = " ".join(f"`{word}`" for word in profiles.overrides_of(experiment, shelf.profile))
             rows.append([typed, str(len(found)), numbers.minutes(took / len(found)), numbers.minutes(took)])

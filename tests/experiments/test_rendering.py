@@ -152,6 +152,30 @@ def test_the_index_counts_verdicts_and_time(shelf: Shelf, tmp_path: Path) -> Non
     assert RULE in text
 
 
+def test_an_experiment_that_stands_in_two_tables_counts_once(shelf: Shelf, tmp_path: Path) -> None:
+    # The CNN again, without its published twin and its stand-in, and one more that cannot be run.
+    same = Experiment(CNN.measured)
+    lacking = Experiment((), lacking="no data")
+    rows = (experiment_row("CNN", same, (ACCURACY,)), experiment_row("far", lacking, (ACCURACY,)))
+    again = Paper("again", "Again", "Ours", (Table("again.1", "Again", ("accuracy",), rows),))
+    assert run_list.distinct((ONE, again), shelf) == [FFN, CNN, MISSING, lacking]
+    text = index((ONE, again), shelf, tmp_path)
+    assert "3 runs of 2 experiments, 4.5 min" in text and "experiments without a run: 2." in text
+    # The column "together" adds up to the 4.5 minutes above.
+    took = [line.split("|")[-2].strip() for line in text.splitlines() if line.startswith("| `model=")]
+    assert took == ["3.0 min", "1.5 min"]
+
+
+def test_of_equal_runs_the_experiment_with_more_seeds_counts(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Shelf, "names", lambda _, one: [f"a{seed}" for seed in range(one.seeds)])
+    few, many = Experiment(("model=ffn",), seeds=2), Experiment(("model=ffn",), seeds=3)
+    rows = tuple(experiment_row(str(one.seeds), one, (ACCURACY,)) for one in (few, many))
+    two = Paper("again", "Again", "Ours", (Table("again.1", "Again", ("accuracy",), rows),))
+    assert run_list.distinct((two,), shelf) == [many]
+
+
 def test_a_run_has_its_whole_provenance(shelf: Shelf, tmp_path: Path) -> None:
     text = run_list.provenance(run_list.runs_of([ONE], shelf), Links(tmp_path, shelf.results))
     (line,) = [line for line in text.splitlines() if "`a1`" in line]
