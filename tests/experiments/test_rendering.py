@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,21 +82,32 @@ def test_again_the_same_bytes(shelf: Shelf, tmp_path: Path) -> None:
     assert {name: (tmp_path / name).read_bytes() for name in names} == first
 
 
-def test_every_link_of_the_pages_leads_somewhere(shelf: Shelf, tmp_path: Path) -> None:
-    import re
-
-    render_one(shelf, tmp_path)
+def links_of(folder: Path, *names: str) -> int:
+    """How many links some pages have, each of which leads to a file or a place that is there."""
     places: dict[str, set[str]] = {}
-    for name in ("README.md", "one.md", "two.md"):
-        places[name] = set(re.findall(r'<a id="([^"]+)">', (tmp_path / name).read_text(encoding="utf-8")))
+    for name in names:
+        places[name] = set(re.findall(r'<a id="([^"]+)">', (folder / name).read_text(encoding="utf-8")))
     links = 0
     for name in places:
-        for target in re.findall(r"\]\(([^)\s]+)\)", (tmp_path / name).read_text(encoding="utf-8")):
+        for target in re.findall(r"\]\(([^)\s]+)\)", (folder / name).read_text(encoding="utf-8")):
             path, _, place = target.partition("#")
-            assert not path or (tmp_path / path).exists(), target
+            assert not path or (folder / path).exists(), target
             assert not place or place in places[path or name], target
             links += 1
-    assert links >= 10
+    return links
+
+
+def test_every_link_of_the_pages_leads_somewhere(shelf: Shelf, tmp_path: Path) -> None:
+    render_one(shelf, tmp_path)
+    assert links_of(tmp_path, "README.md", "one.md", "two.md") >= 10
+
+
+def test_of_one_table_in_a_new_place_every_link_leads_somewhere(shelf: Shelf, tmp_path: Path) -> None:
+    out = tmp_path / "kept" / "new"
+    part = Paper("one", ONE.title, ONE.citation, (SECOND,))
+    written = render_one(shelf, out, part)
+    assert "two.md" in written  # the index leads there
+    assert links_of(out, "README.md", "one.md", "two.md") >= 6
 
 
 def test_runs_are_named_without_links_where_the_report_lies_elsewhere(shelf: Shelf, tmp_path: Path) -> None:
