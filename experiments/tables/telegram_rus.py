@@ -16,6 +16,7 @@ from experiments.tables.telegram_rus_models import (
     CNN_NAVEC,
     CROSS_ENTROPY,
     DISTINCT,
+    FIGURE_2,
     FINAL,
     FINAL_ROWS,
     FULL,
@@ -72,6 +73,10 @@ def _contradictions(number: int) -> tuple[str, ...]:
         1: [
             f"the test column has {FINAL_ROWS[2]:,} sentences after the steps, of {RAW[2]} before them: "
             "these are the raw ones",
+        ],
+        2: [
+            "section 3 names rubert-base-cased-sentence as the base model, section 5 rubert-base-cased as "
+            "the one that the experiments began with",
         ],
         3: ["the text chooses alpha = 1/sqrt(fr), though alpha = 1 is better on top 1, top 10 and recall"],
         4: [
@@ -311,7 +316,9 @@ PAPER = Paper(
             "Figure 2: clusters of emoji",
             "embeddings",
             DRAWN,
-            "The same vectors in clusters by k-means, 15 of them as in the authors' code.",
+            "The same vectors in clusters by k-means, 15 of them as in the authors' code. The paper prints "
+            f"{len(FIGURE_2)} clusters: {' · '.join(FIGURE_2)}. Where a ? stands, its text cannot be "
+            "read: it has the same emoji several times, and each is in one cluster.",
         ),
     ),
     FINDINGS,
