@@ -204,7 +204,7 @@ def _not_run(wanted: Table, shelf: Shelf) -> str:
         for experiment in dict.fromkeys(cell.experiment for cell in row.cells if cell):
             missing = missing_seeds(experiment, shelf)
             if not shelf.overrides(experiment):
-                lacking.setdefault(reason(experiment), []).append(shown(row.label))
+                lacking.setdefault(reason(experiment, shelf.profile), []).append(shown(row.label))
             elif missing:
                 command = profiles.command(shelf.overrides(experiment), missing)
                 typed.setdefault(command, []).append(shown(row.label))
@@ -218,9 +218,9 @@ def _rows_text(rows: Sequence[str], wanted: Table) -> str:
     return "all rows" if len(distinct) == len(wanted.rows) > 1 else ", ".join(distinct)
 
 
-def reason(experiment: Experiment) -> str:
-    """Why an experiment was not run here, and what a user would type where it can be."""
-    text = sentence(experiment.lacking)
+def reason(experiment: Experiment, profile: str) -> str:
+    """Why an experiment was not run in a profile, and what a user would type where it can be."""
+    text = sentence(profiles.lacking_of(experiment, profile))
     if experiment.published:
         seeds = profiles.seeds_of(experiment, profiles.FULL)
         text += f" Elsewhere: `{profiles.command(experiment.published, seeds)}`"

@@ -172,14 +172,17 @@ class Shelf:
     def _planned(self, experiment: Experiment) -> list[Planned]:
         return planned(experiment, self._shown_as(experiment), len(self.seeds(experiment)))
 
+    def names(self, experiment: Experiment) -> list[str]:
+        """What its runs are called, by seed; none where it cannot be run in this profile."""
+        return [run.name for run in self._planned(experiment)]
+
     def runs(self, experiment: Experiment) -> list[KeptRun]:
         """Its finished runs, by seed.
 
         A run counts only if its name is what the experiment's command would be called today: a result of
         other settings, or of settings that have changed since, is never shown.
         """
-        names = [run.name for run in self._planned(experiment)]
-        return [run for run in map(self._kept, names) if run is not None]
+        return [run for run in map(self._kept, self.names(experiment)) if run is not None]
 
     def stale(self, experiment: Experiment) -> list[tuple[KeptRun, tuple[str, ...]]]:
         """Its runs of before a change of the code that alters their numbers, each with what changed since.

@@ -15,7 +15,7 @@ from emoji_pred.finished import state_of
 from experiments import keeping
 from experiments.history import Estimate, History
 from experiments.joining import joined
-from experiments.profiles import FULL, SMOKE, Planned, command, overrides_of, planned, seeds_of
+from experiments.profiles import FULL, SMOKE, Planned, command, lacking_of, overrides_of, planned, seeds_of
 from experiments.table import Experiment, Paper
 
 MEGABYTE, GIGABYTE = 1 << 20, 1 << 30
@@ -118,6 +118,22 @@ def experiments_of(papers: Iterable[Paper]) -> list[Experiment]:
     return list(dict.fromkeys(found))
 
 
+def place_of(experiment: Experiment, papers: Iterable[Paper]) -> str:
+    """The first table and row, figure or finding that an experiment is of, in words."""
+    for paper in papers:
+        for table in paper.tables:
+            for row in table.rows:
+                if any(cell and cell.experiment == experiment for cell in row.cells):
+                    return f"{table.name}, row {row.label}"
+        for figure in paper.figures:
+            if any(one == experiment for _, one in figure.experiments):
+                return figure.name
+        for finding in paper.findings:
+            if any(cell.experiment == experiment for _, cell in finding.bars):
+                return finding.name
+    raise ValueError(f"no table has {experiment}")
+
+
 def plan(
     papers: Iterable[Paper],
     profile: str,
@@ -139,10 +155,16 @@ def plan(
         launcher: of the sweeps; "": they train here.
 
     Raises:
-        UserError: a run is kept that cannot be read.
+        UserError: a run is kept that cannot be read, or the overrides of an experiment do not compose.
     """
+    papers = tuple(papers)
     experiments = experiments_of(papers)
-    wanted = {run.name: run for experiment in experiments for run in planned(experiment, profile, seeds)}
+    wanted: dict[str, Planned] = {}
+    for experiment in experiments:
+        try:
+            wanted.update({run.name: run for run in planned(experiment, profile, seeds)})
+        except UserError as error:
+            raise UserError(f"{place_of(experiment, papers)}: {error}") from error
     finished = {name for name in wanted if places.is_kept(name) or places.is_finished(name)}
     missing = [
         Wanted(run, history.estimate(run.config), _state(places.runs_dir / name))
@@ -246,7 +268,7 @@ def _lacking(experiments: Iterable[Experiment], profile: str, seeds: int | None)
             continue
         whole = overrides_of(experiment, FULL)
         typed = [command(whole, seeds_of(experiment, FULL, seeds))] if whole else []
-        found.setdefault(experiment.lacking, []).extend(typed)
+        found.setdefault(lacking_of(experiment, profile), []).extend(typed)
     return [Lacking(reason, tuple(dict.fromkeys(commands))) for reason, commands in found.items()]
 
 

@@ -14,6 +14,7 @@ from experiments.table import Experiment
 
 SMOKE, CPU, FULL = "smoke", "cpu", "full"
 PROFILES = (SMOKE, CPU, FULL)
+SAMPLE = "sample"  # the bundled data, which stand for themselves
 # What stands in the place of a dataset in the smoke profile: rows of our own grammar, in its language.
 BUNDLED = {
     "tweeteval": ("data=sample",),
@@ -27,7 +28,8 @@ NOTE_OF_SMOKE = (
     "work. Its numbers mean nothing."
 )
 FEW = ("data.rows=300", "trainer.max_steps=3")
-KEPT_OF_DATA = ("data.clean=",)  # the settings of a dataset that the bundled one has too
+FEW_KEYS = tuple(override.partition("=")[0] for override in FEW)
+KEPT_OF_DATA = "data.clean"  # the setting of a dataset that the bundled one has too
 OTHER_CHOICES = {"encoder": "encoder=tiny", "vectors": "vectors=word2vec"}
 
 
@@ -53,7 +55,18 @@ def overrides_of(experiment: Experiment, profile: str) -> tuple[str, ...]:
     whole = experiment.published or experiment.measured
     if profile == FULL or not whole:
         return whole
-    return _on_bundled_data(experiment.measured or whole)
+    typed = experiment.measured or whole
+    return () if _data_without_stand_in(typed) else _on_bundled_data(typed)
+
+
+def lacking_of(experiment: Experiment, profile: str) -> str:
+    """Why an experiment cannot be run in this profile; "" where it can."""
+    if overrides_of(experiment, profile):
+        return ""
+    name = _data_without_stand_in(experiment.measured or experiment.published or ())
+    if profile == SMOKE and name:
+        return f"no bundled rows stand for data={name}; {__name__} has them in BUNDLED"
+    return experiment.lacking
 
 
 def seeds_of(experiment: Experiment, profile: str, seeds: int | None = None) -> tuple[int, ...]:
@@ -70,11 +83,18 @@ def seeds_of(experiment: Experiment, profile: str, seeds: int | None = None) -> 
 
 
 def planned(experiment: Experiment, profile: str = CPU, seeds: int | None = None) -> list[Planned]:
-    """The runs of an experiment, one a seed; none where it cannot be run in this profile."""
+    """The runs of an experiment, one a seed; none where it cannot be run in this profile.
+
+    Raises:
+        UserError: its overrides do not compose.
+    """
     overrides = overrides_of(experiment, profile)
     if not overrides:
         return []
-    return [_planned(overrides, seed) for seed in seeds_of(experiment, profile, seeds)]
+    try:
+        return [_planned(overrides, seed) for seed in seeds_of(experiment, profile, seeds)]
+    except Exception as error:  # Hydra and OmegaConf, which are loaded only where nothing was kept
+        raise _mistake(error, overrides) from error
 
 
 def command(overrides: Sequence[str], seeds: Sequence[int]) -> str:
@@ -87,6 +107,18 @@ def _quoted(override: str) -> str:
     return f'"{override}"' if any(sign in override for sign in "[]'*? ") else override
 
 
+def _mistake(error: Exception, overrides: Sequence[str]) -> Exception:
+    """A configuration that does not compose, in one line; any other error as it is."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from emoji_pred.cli import explain
+
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return error
+    return UserError(f"{explain(error)} (in: {' '.join(overrides)})")
+
+
 @functools.cache
 def _planned(overrides: tuple[str, ...], seed: int) -> Planned:
     """A run; only seed 0 is composed, as nothing else of a configuration hangs on the seed."""
@@ -94,17 +126,24 @@ def _planned(overrides: tuple[str, ...], seed: int) -> Planned:
     return Planned(runs.run_hash(runs.identity(config, {})), (*overrides, f"seed={seed}"), config)
 
 
+def _data_without_stand_in(overrides: Sequence[str]) -> str:
+    """The dataset of an experiment, if no bundled rows stand for it."""
+    names = [override.partition("=")[2] for override in overrides if override.startswith("data=")]
+    return next((name for name in names if name != SAMPLE and name not in BUNDLED), "")
+
+
 def _on_bundled_data(overrides: Sequence[str]) -> tuple[str, ...]:
     """The same experiment in small: bundled rows, the tiny encoder, a few steps."""
     typed: list[str] = []
+    if not any(override.startswith("data=") for override in overrides):
+        typed.append(f"data={SAMPLE}")  # never what conf/config.yaml has by default
+    is_sample = f"data={SAMPLE}" in overrides
     for override in overrides:
         key, _, value = override.partition("=")
         if key == "data":
-            if value not in BUNDLED:
-                raise UserError(f"no bundled data stand for data={value}; add it to BUNDLED of {__name__}")
-            typed += BUNDLED[value]
+            typed += BUNDLED.get(value, (override,))
         elif key in OTHER_CHOICES:
             typed.append(OTHER_CHOICES[key])
-        elif not key.startswith("data.") or override.startswith(KEPT_OF_DATA):
+        elif key not in FEW_KEYS and (is_sample or not key.startswith("data.") or key == KEPT_OF_DATA):
             typed.append(override)
     return (*typed, *FEW)

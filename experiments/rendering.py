@@ -41,7 +41,8 @@ def render(
     """Write the report of some papers, or of some of their tables.
 
     The page of each paper is written whole, and so is the index; LaTeX and CSV only of the tables asked for.
-    Other papers' pages are left as they are. Each file appears whole or not at all.
+    Other papers' pages are left as they are; one that is not there is written, as the index leads to it. Each
+    file appears whole or not at all.
 
     Args:
         papers: those chosen, with the tables and figures chosen of them.
@@ -63,8 +64,10 @@ def render(
     known.update({paper.key: paper for paper in papers if paper.key not in known})
     written: list[Path] = []
     if MARKDOWN in formats:
-        for key in dict.fromkeys(paper.key for paper in papers):
-            written += write_page(known[key], shelf, out)
+        chosen = {paper.key for paper in papers}
+        for key, paper in known.items():
+            if key in chosen or not (out / f"{key}.md").is_file():
+                written += write_page(paper, shelf, out)
         written.append(_write(out / INDEX, index(tuple(known.values()), shelf, out)))
         if out.resolve() == RESULTS:
             written += story.write_readme(shelf)
@@ -165,7 +168,7 @@ def _table(table: Table, shelf: Shelf) -> list[str]:
 def index(papers: Sequence[Paper], shelf: Shelf, out: Path) -> str:
     """The first page: what was measured, in one line a table, and where everything lies."""
     found = run_list.runs_of(papers, shelf)
-    experiments = run_list.experiments_of(papers)
+    experiments = run_list.distinct(papers, shelf)
     measured = sum(bool(shelf.runs(one)) for one in experiments)
     total = numbers.minutes(run_list.seconds(found))
     parts = [
@@ -235,11 +238,10 @@ def _places(out: Path) -> str:
 
 def _times(papers: Sequence[Paper], shelf: Shelf) -> str:
     """How long each experiment took."""
-    rows, told = [], set()
-    for experiment in run_list.experiments_of(papers):
+    rows = []
+    for experiment in run_list.distinct(papers, shelf):
         found = shelf.runs(experiment)
-        if found and found[0].name not in told:  # other words may name the same runs
-            told.add(found[0].name)
+        if found:
             took = run_list.seconds(found)
             typed = " ".join(f"`{word}`" for word in shelf.overrides(experiment))
             rows.append([typed, str(len(found)), numbers.minutes(took / len(found)), numbers.minutes(took)])

@@ -35,7 +35,7 @@ from experiments.commands import (
 from experiments.history import History
 from experiments.planning import Places, Plan, check_disk, described, history_of, plan, words_of
 from experiments.profiles import CPU, NOTE_OF_SMOKE, PROFILES, SMOKE
-from experiments.table import Paper, chosen
+from experiments.table import EVERYTHING, Paper, chosen
 
 PAGES, OF_TABLES = ("markdown", "html"), ("latex", "csv")
 FEW_CHARS = 100  # of an error that was told before
@@ -286,7 +286,7 @@ def mark_as_smoke(page: Path) -> None:
 
 def _names(wish: Wish, wanted: Iterable[Paper]) -> list[str]:
     typed = [name.strip() for name in wish.tables.split(",") if name.strip()]
-    return typed if typed and typed != ["all"] else [paper.key for paper in wanted]
+    return typed if typed and EVERYTHING not in typed else [paper.key for paper in wanted]
 
 
 if __name__ == "__main__":

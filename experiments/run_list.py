@@ -9,6 +9,7 @@ from experiments import numbers, profiles
 from experiments.keeping import KeptRun
 from experiments.markup import Links, grid
 from experiments.measured import Shelf
+from experiments.planning import experiments_of
 from experiments.table import Experiment, Paper
 
 SHORT = 9  # digits of a commit
@@ -20,15 +21,19 @@ HEAD = (
 )
 
 
-def experiments_of(papers: Iterable[Paper]) -> list[Experiment]:
-    """Those of all tables, figures and findings, each once, in order."""
-    found: list[Experiment] = []
-    for paper in papers:
-        for table in paper.tables:
-            found += table.experiments
-        found += [experiment for figure in paper.figures for _, experiment in figure.experiments]
-        found += [cell.experiment for finding in paper.findings for _, cell in finding.bars]
-    return list(dict.fromkeys(found))
+def distinct(papers: Iterable[Paper], shelf: Shelf) -> list[Experiment]:
+    """Their experiments, each once, in order.
+
+    Two that are told apart by what stands beside them alone (what was published, what is a stand-in) are the
+    same runs, and so the same; with other numbers of seeds, the one that has more.
+    """
+    found: dict[object, Experiment] = {}
+    for experiment in experiments_of(papers):
+        names = shelf.names(experiment)
+        key = names[0] if names else (experiment.measured, experiment.published, experiment.lacking)
+        if key not in found or len(names) > len(shelf.names(found[key])):
+            found[key] = experiment
+    return list(found.values())
 
 
 def runs_of(papers: Iterable[Paper], shelf: Shelf) -> list[KeptRun]:

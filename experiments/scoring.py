@@ -28,6 +28,13 @@ _FRACTION = re.compile(
     r"(.*_)?(precision|recall|f1|accuracy)|top_\d+|exact_match|hamming_loss|ece|"
     r"label_ranking_average_precision"
 )
+# Every metric of a split that a result holds, by its path.
+_OF_SPLIT = re.compile(
+    r"(macro|weighted|micro)_(precision|recall|f1)|samples_f1|top_class_(precision|recall)|top_\d+|"
+    r"(example|paper_smoothed)_(accuracy|precision|recall|f1)|accuracy|exact_match|hamming_loss|ece|loss|"
+    r"label_ranking_average_precision|zeroed_classes|never_predicted|labels_per_row|given_per_row|"
+    r"rows_without_label|rows_given_none|per_class/[^/]+/(precision|recall|f1|support|predicted)"
+)
 
 
 class NoSuchMetric(LookupError):
@@ -46,6 +53,11 @@ class Counts:
 def is_fraction(path: str) -> bool:
     """Whether a metric lies in [0, 1] whatever was answered, by its path in a result."""
     return _FRACTION.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def is_of_split(path: str) -> bool:
+    """Whether a result holds a metric by this path, of one label a row or of several."""
+    return _OF_SPLIT.fullmatch(path) is not None
 
 
 def class_counts(answers: Answers, classes: int, weights: NDArray[np.floating] | None = None) -> Counts:

@@ -13,7 +13,8 @@ from experiments.keeping import ROOT
 from experiments.markup import grid, sentence
 from experiments.measured import Measured, Shelf
 from experiments.table import Cell, Metric
-from experiments.tables.tweeteval import AS_DISTRIBUTED, LEAK_FREE, MODELS, PUBLISHED, REPORTS, TABLE_OF
+from experiments.tables.tweeteval import AS_DISTRIBUTED, LEAK_FREE, MODELS, PUBLISHED, TABLE_OF
+from experiments.tables.tweeteval_reports import REPORTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import experiments.tables
-from emoji_pred.errors import UserError
+from emoji_pred.errors import UserError, did_you_mean
 from experiments.keeping import Answers, KeptRun
-from experiments.scoring import NoSuchMetric, score
+from experiments.scoring import NoSuchMetric, is_of_split, score
 
 if TYPE_CHECKING:
     from experiments.measured import Shelf
 
+EVERYTHING = "all"  # what a user may type in the place of all names
 ANY = "*"  # in a path: the only key there
+FIGURES = ("curves", "class_counts", "embeddings")  # kinds
+SPLITS = ("validation", "test")
+# Where a path may begin that belongs to no split.
+OF_RESULT = (
+    *("best_epoch", "config", "curves", "fit", "interruptions", "parameters", "peak_memory_mb"),
+    *("provenance", "wall_seconds"),
+)
 Select = Callable[[KeptRun, Answers], Answers]
 
 
@@ -43,7 +52,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         if bool(self.measured) == bool(self.lacking):
-            raise ValueError(f"an experiment has either `measured` or `lacking`: {self}")
+            raise UserError(f"an experiment has either `measured` or `lacking`: {self}")
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,20 @@ class Metric:
     decimals: int = 2
     higher_is_better: bool | None = True
     select: Select | None = None
+
+    def check(self) -> None:
+        """Refuse a path that no result has.
+
+        Raises:
+            UserError: it is misspelt.
+        """
+        if self.split:
+            right = self.split in SPLITS and is_of_split(self.path)
+        else:
+            right = self.path.partition("/")[0] in OF_RESULT
+        if not right:
+            place = f"the split {self.split!r}" if self.split else "its root"
+            raise UserError(f"the path {self.path!r} is no metric that a result has in {place}")
 
     def read(self, run: KeptRun) -> float | None:
         """The number of a run, scaled; None where it has no such number."""
@@ -146,6 +169,9 @@ class Table:
         about: what stands above it: what is measured, by which settings.
         contradictions: where the paper's own numbers do not fit together.
         in_paper: whether the paper has it.
+
+    Raises:
+        UserError: a row has another number of cells than the head, or a cell a metric that no result has.
     """
 
     name: str
@@ -159,9 +185,14 @@ class Table:
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row.cells) != len(self.head):
-                raise ValueError(
-                    f"{self.name}, {row.label}: {len(row.cells)} cells below {len(self.head)} headings"
+                raise UserError(
+                    f"{self.name}, row {row.label}: {len(row.cells)} cells below {len(self.head)} headings"
                 )
+            for cell in filter(None, row.cells):
+                try:
+                    cell.metric.check()
+                except UserError as error:
+                    raise UserError(f"{self.name}, row {row.label}, {cell.metric.name}: {error}") from error
 
     @property
     def experiments(self) -> list[Experiment]:
@@ -179,6 +210,9 @@ class Figure:
         kind: `curves` (loss and accuracy by epoch), `class_counts` or `embeddings`.
         experiments: label of each panel, and whose runs it shows.
         about: what the paper shows there.
+
+    Raises:
+        UserError: there is no such kind.
     """
 
     name: str
@@ -186,6 +220,12 @@ class Figure:
     kind: str
     experiments: tuple[tuple[str, Experiment], ...]
     about: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in FIGURES:
+            raise UserError(
+                f"{self.name}: {self.kind!r} is no kind of figure{did_you_mean(self.kind, FIGURES)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -244,15 +284,31 @@ def experiment_row(
 
 
 def papers() -> tuple[Paper, ...]:
-    """Every paper: the `PAPER` of each module in `experiments/tables/`, by name, ours last."""
+    """Every paper: the `PAPER` of each module in `experiments/tables/`, by name, ours last.
+
+    Raises:
+        UserError: two of their tables, figures or findings have the same name.
+    """
     modules = sorted(module.name for module in pkgutil.iter_modules(experiments.tables.__path__))
     found = [importlib.import_module(f"experiments.tables.{name}") for name in modules]
     every = [module.PAPER for module in found if hasattr(module, "PAPER")]
+    check_names(every)
     return tuple(sorted(every, key=lambda paper: not any(table.in_paper for table in paper.tables)))
 
 
+def check_names(every: Sequence[Paper]) -> None:
+    """Refuse names that two papers, tables, figures or findings have: a user could choose neither.
+
+    Raises:
+        UserError: there is one.
+    """
+    counts = Counter(name for paper in every for name in names_of(paper))
+    for name in (name for name, count in counts.items() if count > 1):
+        raise UserError(f"{counts[name]} papers, tables, figures or findings are called {name!r}; rename one")
+
+
 def chosen(wanted: str) -> tuple[Paper, ...]:
-    """Those papers, tables and figures that a user names, as `tweeteval` or `tweeteval.4,emothreat`.
+    """The papers and their parts that a user names, as `tweeteval` or `tweeteval.4,emothreat`.
 
     Args:
         wanted: names parted by commas; "" or `all` is everything.
@@ -262,18 +318,20 @@ def chosen(wanted: str) -> tuple[Paper, ...]:
     """
     everything = papers()
     names = [name.strip() for name in wanted.split(",") if name.strip()]
-    if not names or names == ["all"]:
-        return everything
-    known = [name for paper in everything for name in (paper.key, *_names(paper))]
+    known = [EVERYTHING, *(name for paper in everything for name in names_of(paper))]
     for name in names:
         if name not in known:
-            raise UserError(f"there is no table {name!r}; choose from {', '.join(known)}")
+            raise UserError(f"there is no table {name!r}{did_you_mean(name, known)}")
+    if not names or EVERYTHING in names:
+        return everything
     kept = (_part_of(paper, names) for paper in everything)
-    return tuple(paper for paper in kept if paper.tables or paper.figures)
+    return tuple(paper for paper in kept if paper.tables or paper.figures or paper.findings)
 
 
-def _names(paper: Paper) -> list[str]:
-    return [*(table.name for table in paper.tables), *(figure.name for figure in paper.figures)]
+def names_of(paper: Paper) -> list[str]:
+    """What a user may type of a paper: its key, and the names of all its parts."""
+    parts: list[Table | Figure | Finding] = [*paper.tables, *paper.figures, *paper.findings]
+    return [paper.key, *(part.name for part in parts)]
 
 
 def _part_of(paper: Paper, names: Sequence[str]) -> Paper:
@@ -281,4 +339,5 @@ def _part_of(paper: Paper, names: Sequence[str]) -> Paper:
         return paper
     tables = tuple(table for table in paper.tables if table.name in names)
     figures = tuple(figure for figure in paper.figures if figure.name in names)
-    return replace(paper, tables=tables, figures=figures, findings=())
+    findings = tuple(finding for finding in paper.findings if finding.name in names)
+    return replace(paper, tables=tables, figures=figures, findings=findings)

@@ -12,6 +12,7 @@ from emoji_pred.run_tables import RowTable
 from experiments import markdown, markup, run_list
 from experiments.markup import Links
 from experiments.measured import RULE, Measured, Shelf
+from experiments.profiles import lacking_of
 from experiments.table import Cell, Paper, Row, Table
 
 CELL_COLUMNS = [
@@ -63,7 +64,7 @@ def _cell_line(row: Row, column: str, cell: Cell, shelf: Shelf) -> list[Any]:
 def _notes(row: Row, cell: Cell, found: Measured, shelf: Shelf) -> list[str]:
     """What a reader must know of a cell: why it has no number, what took the place of what."""
     experiment = cell.experiment
-    lacking = "" if shelf.overrides(experiment) else experiment.lacking
+    lacking = "" if shelf.overrides(experiment) else lacking_of(experiment, shelf.profile)
     return [text for text in (lacking, found.stand_in, row.note, *found.stale) if text]
 
 

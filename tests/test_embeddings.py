@@ -236,11 +236,16 @@ def test_labels_without_figures_say_so(labels: list[Label]) -> None:
     }
     one, two = describe(["a", "b"], bare, np.array([0, 0]), [[(1, 0.5)], [(0, 0.5)]])
     assert (one.rows, one.f1, one.near, two.is_emoji) == (None, 0.5, (("b", 0.5),), False)
-    assert "| 1 | 2 | a, b | – | 0.500 |" in clusters_markdown([one, two], bare)
+    text = clusters_markdown([one, two], bare)
+    assert (
+        "| cluster | members | classes | mean F1 (validation) |\n|---|---|---|---|\n| 1 | 2 | a, b | 0.500 |"
+        in text
+    )
 
 
 def test_clusters_as_the_paper_prints_them(labels: list[Label]) -> None:
     text = clusters_markdown(labels, RESULT)
+    assert "| cluster | members | classes | training rows | mean F1 (test) |\n|---|---|---|---|---|\n" in text
     assert "| 1 | 2 | 😂 ❤️ | 70 | 0.375 |" in text
     assert "| 2 | 2 | a\\|b, \\</script\\>\\<scrip… | 1254 | 0.125 |" in text
     many = [Label("a", "a", "a", False, 1, 0.5, number, ()) for number in (0,) * 7 + (1,) * 2 + (2,)]

@@ -40,18 +40,24 @@ def clusters_markdown(labels: Sequence[Label], result: Mapping[str, Any]) -> str
 
 
 def _table(groups: Sequence[tuple[int, Sequence[Label]]], split: str) -> list[str]:
+    """A line for each cluster; its training rows, where the run says how many its classes have."""
     if not groups:
         return ["None."]
-    rows = [f"| cluster | members | classes | training rows | mean F1 ({split}) |", "|---|---|---|---|---|"]
+    counted = any(one.rows is not None for _, ones in groups for one in ones)
+    head = ["cluster", "members", "classes", *(["training rows"] if counted else []), f"mean F1 ({split})"]
+    lines = [_line(head), f"|{'---|' * len(head)}"]
     for number, ones in groups:
-        counts = [one.rows for one in ones if one.rows is not None]
+        rows = [str(sum(one.rows or 0 for one in ones))] if counted else []
         scores = [one.f1 for one in ones if one.f1 is not None]
-        classes = " ".join(_cell(one) for one in ones) if all(one.is_emoji for one in ones) else None
-        rows.append(
-            f"| {number} | {len(ones)} | {classes or ', '.join(_cell(one) for one in ones)} "
-            f"| {sum(counts) if counts else '–'} | {f'{np.mean(scores):.3f}' if scores else '–'} |"
-        )
-    return rows
+        between = " " if all(one.is_emoji for one in ones) else ", "
+        classes = between.join(_cell(one) for one in ones)
+        f1 = f"{np.mean(scores):.3f}" if scores else "–"
+        lines.append(_line([str(number), str(len(ones)), classes, *rows, f1]))
+    return lines
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _cell(one: Label) -> str:

@@ -11,7 +11,7 @@ from experiments.html_report import wording
 from experiments.html_report.kept import packed
 from experiments.keeping import KeptRun
 from experiments.measured import Measured, Shelf
-from experiments.profiles import FULL, command, seeds_of
+from experiments.profiles import FULL, command, lacking_of, seeds_of
 from experiments.table import Cell, Experiment
 
 
@@ -121,7 +121,8 @@ class Collected:
         about: dict[str, Any] = {"runs": [run.name for run in runs]}
         about["missing"] = [seed for seed in seeds if seed not in here]
         about["command"] = command(typed, seeds) if typed else ""
-        about["lacking"], about["standIn"] = experiment.lacking, shelf.stand_in(experiment)
+        lacking = "" if typed else lacking_of(experiment, shelf.profile)
+        about["lacking"], about["standIn"] = lacking, shelf.stand_in(experiment)
         if experiment.published and experiment.published != typed:
             about["asPublished"] = command(experiment.published, seeds_of(experiment, FULL))
         return about

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from experiments import numbers
 from experiments.html_report import wording
@@ -178,17 +179,18 @@ def _not_run(table: Table, collected: Collected) -> str:
     for experiment in table.experiments:
         about = collected.about(experiment)
         if not about["runs"]:
-            items.append(_lacking(table, experiment, about["command"] or about.get("asPublished", "")))
+            items.append(_lacking(table, experiment, about))
     if not items:
         return ""
     count = f"{len(items)} experiment{'s' if len(items) > 1 else ''} not run: why, and the command"
     return f"<details class=notrun><summary>○ {count}</summary><ul>{''.join(items)}</ul></details>"
 
 
-def _lacking(table: Table, experiment: Experiment, typed: str) -> str:
+def _lacking(table: Table, experiment: Experiment, about: Mapping[str, Any]) -> str:
     labels = [row.label for row in table.rows if any(c and c.experiment == experiment for c in row.cells)]
     whole = len(labels) == len(table.rows) > 1
-    reason = wording.prose_line(experiment.lacking) if experiment.lacking else "not run yet"
+    reason = wording.prose_line(about["lacking"]) if about["lacking"] else "not run yet"
+    typed = about["command"] or about.get("asPublished", "")
     return (
         f"<li>{'all rows' if whole else _few(labels)}: {reason}<br><code>{wording.escape(typed)}</code></li>"
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from experiments import numbers
 from experiments.keeping import KeptRun
-from experiments.markup import grid, named, shown
+from experiments.markup import EMOJI_STYLE, anchor, grid, named, shown
 from experiments.measured import Shelf
 from experiments.pages import ALL_OWN, NO_OWN, NO_OWN_RUN, SOME_OWN, stand_ins
 from experiments.profiles import SMOKE
@@ -18,6 +21,7 @@ from experiments.tables.telegram_rus_models import (
     CNN_NAVEC,
     EPOCHS,
     EPOCHS_OF_WORDS,
+    FIGURE_2,
     IN_PAPER,
     METRICS,
     MINILM,
@@ -27,10 +31,12 @@ from experiments.tables.telegram_rus_models import (
     TABLE_4,
     TABLE_5,
     TFIDF_LOGREG,
+    UNREAD,
     WORD2VEC,
 )
 
 KEY = "telegram_rus"
+COORDINATES = "coordinates.csv"
 FIGURES, PHRASES = "figures", "examples.jsonl"  # in the paper's folder of the results
 
 DATA = """The paper's training data
@@ -169,7 +175,25 @@ def clusters(shelf: Shelf) -> str:
     return (
         "## Clusters of emoji\n\n"
         f"[The same]({place}/clusters.md) and [an interactive page]({place}/page.html) by `python -m "
-        f"experiments.drawing`.\n\n{body.strip()}"
+        f"experiments.drawing`.\n\n{body.strip()}\n\n{_beside_figure_2(folder / COORDINATES)}"
+    ).rstrip()
+
+
+def _beside_figure_2(coordinates: Path) -> str:
+    """How many emoji that the paper's Figure 2 has in one cluster are in one cluster here too."""
+    if not coordinates.is_file():
+        return ""
+    with coordinates.open(encoding="utf-8", newline="") as stream:
+        here = {row["label"]: row["cluster"] for row in csv.DictReader(stream)}
+    printed = [[emoji.removesuffix(EMOJI_STYLE) for emoji in line.split()] for line in FIGURE_2]
+    readable = [[emoji for emoji in line if emoji != UNREAD and emoji in here] for line in printed]
+    pairs = [pair for line in readable for pair in itertools.combinations(line, 2)]
+    together = [pair for pair in pairs if here[pair[0]] == here[pair[1]]]
+    listed = ", ".join(" ".join(map(shown, pair)) for pair in together)
+    return (
+        f"The paper's clusters stand at [Figure 2](#{anchor(f'{KEY}.figure2')}). Of the {len(pairs)} pairs "
+        "of emoji that can be read there in one cluster and are classes here, "
+        f"{len(together)} are in one cluster here too{f': {listed}' if listed else ''}."
     )
 
 

@@ -13,16 +13,8 @@ from experiments.keeping import Answers, KeptRun
 from experiments.markup import grid, named
 from experiments.measured import Shelf, over_seeds
 from experiments.table import Experiment, Metric
-from experiments.tables.tweeteval import (
-    AS_DISTRIBUTED,
-    LABELS,
-    LEAK_FREE,
-    MODELS,
-    REPORTS,
-    SUPPORT,
-    TABLE_OF,
-    residue_rows,
-)
+from experiments.tables.tweeteval import AS_DISTRIBUTED, LEAK_FREE, MODELS, TABLE_OF, residue_rows
+from experiments.tables.tweeteval_reports import LABELS, REPORTS, SUPPORT
 
 HEART, SUN = LABELS.index("❤"), LABELS.index("☀")  # the classes whose texts hold U+FE0F
 BOTH = (AS_DISTRIBUTED, LEAK_FREE)

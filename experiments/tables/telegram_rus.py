@@ -16,6 +16,7 @@ from experiments.tables.telegram_rus_models import (
     CNN_NAVEC,
     CROSS_ENTROPY,
     DISTINCT,
+    FIGURE_2,
     FINAL,
     FINAL_ROWS,
     FULL,
@@ -26,6 +27,7 @@ from experiments.tables.telegram_rus_models import (
     OF_MODELS,
     ONE_EPOCH,
     OURS,
+    RANKS,
     RAW,
     RAW_EMOJI,
     ROSBERTA,
@@ -72,6 +74,10 @@ def _contradictions(number: int) -> tuple[str, ...]:
             f"the test column has {FINAL_ROWS[2]:,} sentences after the steps, of {RAW[2]} before them: "
             "these are the raw ones",
         ],
+        2: [
+            "section 3 names rubert-base-cased-sentence as the base model, section 5 rubert-base-cased as "
+            "the one that the experiments began with",
+        ],
         3: ["the text chooses alpha = 1/sqrt(fr), though alpha = 1 is better on top 1, top 10 and recall"],
         4: [
             f"the column of {model} repeats that of Table 3, {alpha}, though the loss differs"
@@ -112,7 +118,9 @@ def _data() -> Table:
 
     def cells(printed: Sequence[int | None], paths: Sequence[str], step: str) -> tuple[Cell | None, ...]:
         of_paper = [
-            None if number is None else Cell(_RAW_DATA if path else _COMMENTS, _count(path or "none"), number)
+            None
+            if number is None
+            else Cell(_RAW_DATA if path else _COMMENTS, _count(path or "provenance/rows"), number)
             for number, path in zip(printed, paths, strict=True)
         ]
         return (*of_paper, Cell(_THIRD, _count(f"{STEPS}/{step}")) if step else None)
@@ -156,12 +164,15 @@ def _tables_of_paper() -> tuple[Table, ...]:
     of_lora = zip(TABLE_2.items(), (WITHOUT_LORA, WITH_LORA), strict=True)
     of_alpha = zip(TABLE_3.items(), ("inverse_sqrt", "uniform", "inverse_three_quarters"), strict=True)
     of_embedding = zip(TABLE_4.items(), (ROSBERTA, SBERT, RUBERT, WORD2VEC), strict=True)
-    notes = {"ru-en-RoSBERTa": "measured: the runs of Table 2 with LoRA"}
+    notes = {
+        "model with LoRA": RANKS,
+        "ru-en-RoSBERTa": "measured: the runs of Table 2 with LoRA",
+    }
     return (
         _published_table(
             2,
             "with and without LoRA",
-            [(label, experiment, numbers, "") for (label, numbers), experiment in of_lora],
+            [(label, experiment, numbers, notes.get(label, "")) for (label, numbers), experiment in of_lora],
             about="The paper: rubert-base-cased, cross-entropy, after one epoch.",
         ),
         _published_table(
@@ -257,7 +268,10 @@ SEARCHED: Mapping[str, tuple[Experiment, str]] = {
     "LoRA alpha 8": (final(f"{ALPHA}8"), ""),
     "no warm-up": (final(f"{WARMUP}0"), 'the paper, of RuBERT: "no gain or loss"'),
     "warm-up of 1,000 steps": (final(f"{WARMUP}1000"), "the authors' code for sbert-large-nlu-ru"),
-    "linear schedule": (final("model.scheduler.name=linear", then=False), ""),
+    "linear schedule": (
+        final("model.scheduler.name=linear", then=False),
+        "of one stage: to be compared with the second row",
+    ),
 }
 OF_SEARCH = percent_of(OF_MODELS, "validation")
 
@@ -273,10 +287,10 @@ def _search() -> Table:
         tuple(metric.name for metric in OF_SEARCH),
         tuple(rows),
         "The paper states what it chose (the first row) and prints no number for anything else, so each row "
-        "here changes one thing of the first. A run takes some 20 minutes of one core; those that are not "
-        "there were not run for want of time. A whole search, over the same settings: `python train.py "
-        "hparams_search=lora model=lora encoder=ru_en_rosberta data=telegram_rus loss=focal loss.gamma=1 "
-        "alpha=inverse_sqrt`.",
+        "here changes one thing of the first, the linear schedule one thing of the second. A run takes "
+        "some 20 minutes of one core; those that are not there were not run for want of time. A whole "
+        "search, over the same settings: `python train.py hparams_search=lora model=lora "
+        "encoder=ru_en_rosberta data=telegram_rus loss=focal loss.gamma=1 alpha=inverse_sqrt`.",
         in_paper=False,
     )
 
@@ -302,7 +316,9 @@ PAPER = Paper(
             "Figure 2: clusters of emoji",
             "embeddings",
             DRAWN,
-            "The same vectors in clusters by k-means, 15 of them as in the authors' code.",
+            "The same vectors in clusters by k-means, 15 of them as in the authors' code. The paper prints "
+            f"{len(FIGURE_2)} clusters: {' · '.join(FIGURE_2)}. Where a ? stands, its text cannot be "
+            "read: it has the same emoji several times, and each is in one cluster.",
         ),
     ),
     FINDINGS,

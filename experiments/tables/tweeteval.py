@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,87 +15,17 @@ from emoji_pred.errors import UserError
 from experiments.keeping import ROOT, Answers, KeptRun
 from experiments.table import Cell, Experiment, Figure, Metric, Paper, Row, Table, experiment_row
 from experiments.tables.tweeteval_findings import findings
-
-Triple = tuple[float, float, float]  # precision, recall, F1, as printed
-
-
-@dataclass(frozen=True)
-class Report:
-    """One of Tables 1 to 4, as printed, on the test split.
-
-    Attributes:
-        classes: in the order of `LABELS`.
-        accuracy, macro, weighted: the last three rows.
-    """
-
-    classes: tuple[Triple, ...]
-    accuracy: float
-    macro: Triple
-    weighted: Triple
-
-
-LABELS = (
-    *("❤", "😍", "😂", "💕", "🔥", "😊", "😎", "✨", "💙", "😘"),
-    *("📷", "🇺🇸", "☀", "💜", "😉", "💯", "😁", "🎄", "📸", "😜"),
+from experiments.tables.tweeteval_reports import (
+    ALL_ROWS,
+    LABELS,
+    MEASURES,
+    REPORTS,
+    SUPPORT,
+    Triple,
+    contradictions_of,
 )
-SUPPORT = (
-    *(10_798, 4_830, 4_534, 2_605, 3_716, 1_613, 1_996, 2_749, 1_549, 1_175),
-    *(1_432, 1_949, 1_265, 1_114, 1_306, 1_244, 1_153, 1_545, 2_417, 1_010),
-)  # test rows of each class, the same in all four tables
+from experiments.tables.tweeteval_text import ABOUT_CURVES, in_text
 
-REPORTS = {  # by the number of the table
-    1: Report(
-        (
-            *((0.91, 0.73, 0.81), (0.44, 0.24, 0.31), (0.56, 0.43, 0.49), (0.21, 0.15, 0.18)),
-            *((0.62, 0.53, 0.57), (0.16, 0.17, 0.17), (0.23, 0.20, 0.21), (0.32, 0.36, 0.34)),
-            *((0.17, 0.23, 0.19), (0.15, 0.32, 0.20), (0.33, 0.51, 0.40), (0.58, 0.68, 0.62)),
-            *((0.43, 0.81, 0.56), (0.11, 0.17, 0.14), (0.13, 0.18, 0.15), (0.24, 0.37, 0.29)),
-            *((0.10, 0.12, 0.11), (0.65, 0.79, 0.71), (0.37, 0.27, 0.31), (0.09, 0.13, 0.11)),
-        ),
-        0.44,
-        (0.34, 0.37, 0.34),
-        (0.48, 0.44, 0.45),
-    ),
-    2: Report(
-        (
-            *((0.95, 0.50, 0.66), (0.19, 0.08, 0.11), (0.21, 0.45, 0.29), (0.17, 0.18, 0.17)),
-            *((0.22, 0.37, 0.28), (0.08, 0.02, 0.03), (0.08, 0.18, 0.11), (0.09, 0.02, 0.04)),
-            *((0.11, 0.03, 0.04), (0.10, 0.21, 0.13), (0.26, 0.17, 0.20), (0.29, 0.12, 0.17)),
-            *((0.21, 0.67, 0.32), (0.00, 0.00, 0.00), (0.07, 0.09, 0.08), (0.02, 0.00, 0.00)),
-            *((0.05, 0.00, 0.00), (0.57, 0.64, 0.61), (0.36, 0.37, 0.37), (0.04, 0.13, 0.06)),
-        ),
-        0.28,
-        (0.20, 0.21, 0.18),
-        (0.35, 0.28, 0.28),
-    ),
-    3: Report(
-        (
-            *((0.92, 0.66, 0.77), (0.18, 0.11, 0.14), (0.25, 0.31, 0.28), (0.17, 0.06, 0.09)),
-            *((0.46, 0.28, 0.35), (0.09, 0.03, 0.05), (0.17, 0.08, 0.10), (0.20, 0.12, 0.15)),
-            *((0.09, 0.11, 0.10), (0.09, 0.25, 0.13), (0.25, 0.49, 0.33), (0.47, 0.35, 0.40)),
-            *((0.26, 0.43, 0.33), (0.05, 0.13, 0.08), (0.06, 0.24, 0.10), (0.08, 0.08, 0.08)),
-            *((0.05, 0.10, 0.07), (0.51, 0.70, 0.59), (0.33, 0.07, 0.12), (0.04, 0.08, 0.05)),
-        ),
-        0.30,
-        (0.24, 0.23, 0.21),
-        (0.38, 0.30, 0.32),
-    ),
-    4: Report(
-        (
-            *((0.96, 0.62, 0.75), (0.27, 0.06, 0.10), (0.37, 0.26, 0.31), (0.20, 0.07, 0.10)),
-            *((0.38, 0.48, 0.43), (0.10, 0.06, 0.07), (0.10, 0.18, 0.13), (0.25, 0.19, 0.21)),
-            *((0.10, 0.13, 0.11), (0.12, 0.21, 0.15), (0.23, 0.62, 0.34), (0.42, 0.50, 0.46)),
-            *((0.30, 0.68, 0.42), (0.06, 0.18, 0.09), (0.07, 0.14, 0.10), (0.12, 0.16, 0.13)),
-            *((0.09, 0.13, 0.10), (0.56, 0.76, 0.64), (0.27, 0.05, 0.09), (0.05, 0.09, 0.07)),
-        ),
-        0.33,
-        (0.25, 0.28, 0.24),
-        (0.40, 0.33, 0.34),
-    ),
-}
-
-
-MEASURES = ("precision", "recall", "f1")
 HEADINGS = {"precision": "precision", "recall": "recall", "f1": "F1"}
 AS_DISTRIBUTED, LEAK_FREE = "data.clean=as_distributed", "data.clean=leak_free"
 RESIDUE = "\ufe0f"  # the variation selector that stayed when the heart or the sun was removed
@@ -145,13 +74,19 @@ def _report_table(label: str) -> Table:
     number = TABLE_OF[label]
     report, experiment = REPORTS[number], MODELS[AS_DISTRIBUTED][label]
     rows = [
-        _report_row(emoji, experiment, f"per_class/{emoji}/{{}}", (*printed, support))
+        _class_row(emoji, experiment, printed, support)
         for emoji, printed, support in zip(LABELS, report.classes, SUPPORT, strict=True)
     ]
     accuracy = Cell(experiment, Metric("accuracy", "accuracy"), report.accuracy)
-    rows.append(Row("accuracy", (None, None, accuracy, None)))
+    total = Cell(
+        experiment,
+        Metric("rows", "provenance/rows/test", split="", decimals=0, higher_is_better=None),
+        ALL_ROWS,
+    )
+    rows.append(Row("accuracy", (None, None, accuracy, total)))
     for average, printed in (("macro", report.macro), ("weighted", report.weighted)):
-        rows.append(_report_row(f"{average} average", experiment, f"{average}_{{}}", printed))
+        cells = _figures(experiment, f"{average}_{{}}", printed)
+        rows.append(Row(f"{average} average", (*cells, total)))
     return Table(
         f"tweeteval.{number}",
         f"Table {number}: classification report of the {label} model",
@@ -162,70 +97,18 @@ def _report_table(label: str) -> Table:
     )
 
 
-HALF = 0.005  # of the last printed digit
-# The text of Table 3 says that precision and recall of these rose from the FFN to the Transformer.
-SAID_TO_RISE = ("💜", "🔥", "📷", "🇺🇸")
-
-
-def contradictions_of(number: int) -> tuple[str, ...]:
-    """Where one of Tables 1 to 4 does not fit to itself or to the text."""
-    found = misfits(REPORTS[number])
-    if number == 3:
-        found += [
-            f"the text says that precision and recall of {label} rise from Table 2; {name} falls from "
-            f"{before:.2f} to {after:.2f}"
-            for label in SAID_TO_RISE
-            for name, before, after in zip(
-                MEASURES, *(REPORTS[table].classes[LABELS.index(label)] for table in (2, 3)), strict=True
-            )
-            if after < before and name != "f1"
-        ]
-    return tuple(found)
-
-
-def misfits(report: Report) -> list[str]:
-    """What cannot come of rounding in a classification report.
-
-    F1 is the harmonic mean of precision and recall, the averages are those of the classes, and the accuracy
-    is the recall weighted by rows.
-    """
-    found = [
-        f"F1 of {label} does not follow from its precision and recall"
-        for label, (precision, recall, f1) in zip(LABELS, report.classes, strict=True)
-        if not _f1_of(precision - HALF, recall - HALF) - HALF
-        <= f1
-        <= _f1_of(precision + HALF, recall + HALF) + HALF
-    ]
-    classes = np.array(report.classes)  # (20, 3)
-    averages = {
-        "macro": (classes.mean(axis=0), report.macro),
-        "weighted": (np.average(classes, axis=0, weights=SUPPORT), report.weighted),
-    }
-    for average, (computed, printed) in averages.items():
-        # A mean of rounded numbers is off by at most half a digit, and is itself rounded.
-        far = np.abs(computed - printed) > 2 * HALF + 1e-9
-        found += [
-            f"the {average} average of {name} does not follow from the classes"
-            for name, out in zip(MEASURES, far, strict=True)
-            if out
-        ]
-    if report.accuracy != report.weighted[1]:
-        found.append("the accuracy is not the weighted average of the recall")
-    return found
-
-
-def _f1_of(precision: float, recall: float) -> float:
-    return 2 * precision * recall / (precision + recall) if precision > 0 and recall > 0 else 0.0
-
-
-def _report_row(label: str, experiment: Experiment, path: str, printed: Sequence[float]) -> Row:
-    cells: list[Cell | None] = [
-        Cell(experiment, Metric(HEADINGS[name], path.format(name)), number)
-        for name, number in zip(MEASURES, printed, strict=False)
-    ]
+def _class_row(label: str, experiment: Experiment, printed: Triple, rows: int) -> Row:
+    path = f"per_class/{label}/{{}}"
     support = Metric("rows", path.format("support"), decimals=0, higher_is_better=None)
-    of_class = len(printed) > len(MEASURES)
-    return Row(label, (*cells, Cell(experiment, support, printed[-1]) if of_class else None))
+    return Row(label, (*_figures(experiment, path, printed), Cell(experiment, support, rows)))
+
+
+def _figures(experiment: Experiment, path: str, printed: Triple) -> list[Cell]:
+    """Precision, recall and F1."""
+    return [
+        Cell(experiment, Metric(HEADINGS[name], path.format(name)), number)
+        for name, number in zip(MEASURES, printed, strict=True)
+    ]
 
 
 def residue_rows() -> np.ndarray:
@@ -381,7 +264,7 @@ def _curves(number: int, label: str) -> Figure:
         f"Figure {number}: learning curves of the {label} model",
         "curves",
         ((label, MODELS[AS_DISTRIBUTED][label]),),
-        "The paper draws training and validation loss, and accuracy, by epoch.",
+        f"The paper draws training and validation loss, and accuracy, by epoch. {ABOUT_CURVES[label]}",
     )
 
 
@@ -392,6 +275,7 @@ PAPER = Paper(
     "Institute of Technology",
     (
         *(_report_table(label) for label in TABLE_OF),
+        in_text(MODELS[AS_DISTRIBUTED]["Multi-scale BERT"], MODELS[AS_DISTRIBUTED]["CNN"]),
         _summary(
             "tweeteval.models",
             AS_DISTRIBUTED,

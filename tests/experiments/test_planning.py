@@ -283,6 +283,15 @@ def test_smoke_runs_every_experiment_once_on_bundled_data(tmp_path: Path) -> Non
     assert planned_for(places(tmp_path), nothing, profile=SMOKE).missing == ()
 
 
+def test_a_mistake_in_overrides_names_its_table_and_row(tmp_path: Path) -> None:
+    wrong = Experiment(("data=sample", "model=cnnn"))
+    with pytest.raises(UserError, match=r"^one\.1, row 1: model=cnnn is not a choice"):
+        planned_for(places(tmp_path), FFN, wrong)
+    where, drawn = places(tmp_path), Figure("one.figure1", "Figure 1", "curves", (("", wrong),))
+    with pytest.raises(UserError, match=r"^one\.figure1: model=cnnn"):
+        plan([Paper("one", "One", "nobody", (), (drawn,))], CPU, None, 1, where, history_of(where))
+
+
 def test_a_disk_that_is_too_small_is_told_before_anything_starts(tmp_path: Path) -> None:
     gigabyte = 1 << 30
     estimates = [Estimate(1.0, 2 * gigabyte, 3 * gigabyte), Estimate(2.0, gigabyte, gigabyte), Estimate()]

@@ -12,7 +12,17 @@ import pytest
 from emoji_pred import runs
 from emoji_pred.errors import UserError
 from experiments.keeping import RESULTS
-from experiments.profiles import CPU, FULL, SMOKE, command, composed, overrides_of, planned, seeds_of
+from experiments.profiles import (
+    CPU,
+    FULL,
+    SMOKE,
+    command,
+    composed,
+    lacking_of,
+    overrides_of,
+    planned,
+    seeds_of,
+)
 from experiments.table import Experiment, papers
 
 OWN = Experiment(("data=tweeteval", "data.clean=leak_free", "model=ffn", "loss=focal"), seeds=5)
@@ -43,8 +53,36 @@ def test_smoke_is_the_experiment_on_bundled_data() -> None:
 
 
 def test_smoke_says_which_data_have_no_stand_in() -> None:
-    with pytest.raises(UserError, match="data=other"):
-        overrides_of(Experiment(("data=other", "model=ffn")), SMOKE)
+    other = Experiment(("data=text_files", "model=ffn"))
+    assert overrides_of(other, SMOKE) == () == tuple(planned(other, SMOKE))
+    assert lacking_of(other, SMOKE).startswith("no bundled rows stand for data=text_files")
+    assert lacking_of(other, CPU) == "" == lacking_of(OWN, SMOKE)
+    assert lacking_of(LACKING, CPU) == "no data" and lacking_of(LACKING, FULL) == ""
+
+
+def test_the_bundled_data_stand_for_themselves() -> None:
+    own = Experiment(
+        ("data=sample", "data.language=ur", "data.rows=900", "model=cnn", "trainer.max_steps=50")
+    )
+    assert overrides_of(own, SMOKE) == (
+        *("data=sample", "data.language=ur", "model=cnn", "data.rows=300", "trainer.max_steps=3"),
+    )
+    assert planned(own, SMOKE)[0].config["data"]["language"] == "ur"
+    (by_default,) = planned(Experiment(("model=cnn",)), SMOKE)
+    assert by_default.config["data"]["name"] == "sample"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("model=cnnn", "model=cnnn is not a choice; did you mean cnn?"),
+        ("trainer.max_step=2", "trainer.max_step is not a setting; did you mean trainer.max_steps"),
+    ],
+)
+def test_overrides_that_do_not_compose_are_told_in_one_line(typed: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        planned(Experiment(("data=sample", typed)))
+    assert str(caught.value).startswith(said) and f"(in: data=sample {typed})" in str(caught.value)
 
 
 def test_the_seeds() -> None:

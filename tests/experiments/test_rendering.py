@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,21 +82,32 @@ def test_again_the_same_bytes(shelf: Shelf, tmp_path: Path) -> None:
     assert {name: (tmp_path / name).read_bytes() for name in names} == first
 
 
-def test_every_link_of_the_pages_leads_somewhere(shelf: Shelf, tmp_path: Path) -> None:
-    import re
-
-    render_one(shelf, tmp_path)
+def links_of(folder: Path, *names: str) -> int:
+    """How many links some pages have, each of which leads to a file or a place that is there."""
     places: dict[str, set[str]] = {}
-    for name in ("README.md", "one.md", "two.md"):
-        places[name] = set(re.findall(r'<a id="([^"]+)">', (tmp_path / name).read_text(encoding="utf-8")))
+    for name in names:
+        places[name] = set(re.findall(r'<a id="([^"]+)">', (folder / name).read_text(encoding="utf-8")))
     links = 0
     for name in places:
-        for target in re.findall(r"\]\(([^)\s]+)\)", (tmp_path / name).read_text(encoding="utf-8")):
+        for target in re.findall(r"\]\(([^)\s]+)\)", (folder / name).read_text(encoding="utf-8")):
             path, _, place = target.partition("#")
-            assert not path or (tmp_path / path).exists(), target
+            assert not path or (folder / path).exists(), target
             assert not place or place in places[path or name], target
             links += 1
-    assert links >= 10
+    return links
+
+
+def test_every_link_of_the_pages_leads_somewhere(shelf: Shelf, tmp_path: Path) -> None:
+    render_one(shelf, tmp_path)
+    assert links_of(tmp_path, "README.md", "one.md", "two.md") >= 10
+
+
+def test_of_one_table_in_a_new_place_every_link_leads_somewhere(shelf: Shelf, tmp_path: Path) -> None:
+    out = tmp_path / "kept" / "new"
+    part = Paper("one", ONE.title, ONE.citation, (SECOND,))
+    written = render_one(shelf, out, part)
+    assert "two.md" in written  # the index leads there
+    assert links_of(out, "README.md", "one.md", "two.md") >= 6
 
 
 def test_runs_are_named_without_links_where_the_report_lies_elsewhere(shelf: Shelf, tmp_path: Path) -> None:
@@ -150,6 +162,30 @@ def test_the_index_counts_verdicts_and_time(shelf: Shelf, tmp_path: Path) -> Non
     assert "| `model=ffn` | 2 | 1.5 min | 3.0 min |" in text
     assert "- [It leaks](one.md#one-leak)." in text
     assert RULE in text
+
+
+def test_an_experiment_that_stands_in_two_tables_counts_once(shelf: Shelf, tmp_path: Path) -> None:
+    # The CNN again, without its published twin and its stand-in, and one more that cannot be run.
+    same = Experiment(CNN.measured)
+    lacking = Experiment((), lacking="no data")
+    rows = (experiment_row("CNN", same, (ACCURACY,)), experiment_row("far", lacking, (ACCURACY,)))
+    again = Paper("again", "Again", "Ours", (Table("again.1", "Again", ("accuracy",), rows),))
+    assert run_list.distinct((ONE, again), shelf) == [FFN, CNN, MISSING, lacking]
+    text = index((ONE, again), shelf, tmp_path)
+    assert "3 runs of 2 experiments, 4.5 min" in text and "experiments without a run: 2." in text
+    # The column "together" adds up to the 4.5 minutes above.
+    took = [line.split("|")[-2].strip() for line in text.splitlines() if line.startswith("| `model=")]
+    assert took == ["3.0 min", "1.5 min"]
+
+
+def test_of_equal_runs_the_experiment_with_more_seeds_counts(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Shelf, "names", lambda _, one: [f"a{seed}" for seed in range(one.seeds)])
+    few, many = Experiment(("model=ffn",), seeds=2), Experiment(("model=ffn",), seeds=3)
+    rows = tuple(experiment_row(str(one.seeds), one, (ACCURACY,)) for one in (few, many))
+    two = Paper("again", "Again", "Ours", (Table("again.1", "Again", ("accuracy",), rows),))
+    assert run_list.distinct((two,), shelf) == [many]
 
 
 def test_a_run_has_its_whole_provenance(shelf: Shelf, tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--tables", "tweeteval.99"], ("'tweeteval.99'", "tweeteval.4")),
+        (["--tables", "tweeteval.99"], ("'tweeteval.99'", "did you mean tweeteval.1")),
+        (["--tables", "all,foo"], ("'foo'",)),
         (["--profile", "gpu"], ("PROFILE=gpu", "smoke, cpu, full")),
         (["--format", "latx"], ("FORMAT=latx", "did you mean latex?")),
         (["--format", "markdown,pdf"], ("FORMAT=pdf", "html", "all")),

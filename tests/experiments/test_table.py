@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,17 @@ import pytest
 
 from emoji_pred.errors import UserError
 from experiments import table
-from experiments.keeping import KeptRun
+from experiments.keeping import RESULTS, KeptRun
 from experiments.table import (
     Cell,
     Experiment,
     Figure,
+    Finding,
     Metric,
     Paper,
     Row,
     Table,
+    check_names,
     chosen,
     experiment_row,
     papers,
@@ -55,9 +58,9 @@ def test_a_number_that_is_not_there_is_none(path: str) -> None:
 
 
 def test_an_experiment_says_why_it_cannot_be_run() -> None:
-    with pytest.raises(ValueError, match="either"):
+    with pytest.raises(UserError, match="either"):
         Experiment(())
-    with pytest.raises(ValueError, match="either"):
+    with pytest.raises(UserError, match="either"):
         Experiment(("model=ffn",), lacking="no data")
 
 
@@ -65,10 +68,46 @@ def test_a_row_has_a_cell_for_each_heading() -> None:
     row = experiment_row("FFN", FFN, (ACCURACY, MACRO), (0.5,), "a note")
     assert row.cells == (Cell(FFN, ACCURACY, 0.5), Cell(FFN, MACRO, None))
     assert Table("t.1", "", ("accuracy", "macro F1"), (row,)).experiments == [FFN]
-    with pytest.raises(ValueError, match=r"t\.1, FFN: 2 cells below 1"):
+    with pytest.raises(UserError, match=r"t\.1, row FFN: 2 cells below 1"):
         Table("t.1", "", ("accuracy",), (row,))
     with pytest.raises(ValueError):
         experiment_row("FFN", FFN, (ACCURACY,), (0.5, 0.6))
+
+
+@pytest.mark.parametrize(
+    ("path", "split"),
+    [
+        *(("macro_f2", "test"), ("per_class/❤/g", "test"), ("per_class/❤", "test"), ("accuracy/x", "test")),
+        *(("accuracy", "tset"), ("provenance/rows/test", "test"), ("accuracy", ""), ("curve/0/loss", "")),
+    ],
+)
+def test_a_misspelt_metric_is_refused_with_its_place(path: str, split: str) -> None:
+    row = experiment_row("FFN", FFN, (Metric("number", path, split),))
+    with pytest.raises(UserError, match=r"t\.1, row FFN, number: the path"):
+        Table("t.1", "", ("number",), (row,))
+
+
+def test_every_metric_of_the_kept_results_may_stand_in_a_table() -> None:
+    for path in sorted(RESULTS.glob("*/result.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        for split in ("validation", "test"):
+            for name, value in result[split].items():
+                if isinstance(value, int | float):
+                    Metric("", name, split).check()
+
+
+def test_a_misspelt_kind_of_figure_is_refused() -> None:
+    with pytest.raises(UserError, match=r"a\.figure1: 'curve' is no kind of figure; did you mean curves\?"):
+        Figure("a.figure1", "", "curve", ())
+
+
+def test_a_name_that_two_parts_have_is_refused() -> None:
+    one, two = Table("a.1", "", (), ()), Table("a.1", "another", (), ())
+    check_names([Paper("a", "", "", (one,))])
+    with pytest.raises(UserError, match=r"2 papers, .* are called 'a\.1'"):
+        check_names([Paper("a", "", "", (one,)), Paper("b", "", "", (two,))])
+    with pytest.raises(UserError, match=r"2 papers, .* are called 'a'"):
+        check_names([Paper("a", "", "", ()), Paper("a", "", "", ())])
 
 
 def test_the_experiments_of_a_table_stand_once_in_order() -> None:
@@ -80,7 +119,8 @@ def test_the_experiments_of_a_table_stand_once_in_order() -> None:
 def two_papers(monkeypatch: pytest.MonkeyPatch) -> None:
     def paper(key: str) -> Paper:
         tables = tuple(Table(f"{key}.{number}", "", (), ()) for number in (1, 2))
-        return Paper(key, "", "", tables, (Figure(f"{key}.figure1", "", "curves", ()),))
+        claim = Finding(f"{key}.claim", "", lambda _: "")
+        return Paper(key, "", "", tables, (Figure(f"{key}.figure1", "", "curves", ()),), (claim,))
 
     monkeypatch.setattr(table, "papers", lambda: (paper("a"), paper("b")))
 
@@ -94,8 +134,20 @@ def test_a_user_chooses_by_name() -> None:
     assert names("") == names("all") == names("a,b")
     assert names("a") == ["a.1", "a.2", "a.figure1"]
     assert names("b.2, a.figure1") == ["a.figure1", "b.2"]
-    with pytest.raises(UserError, match=r"no table 'c'; choose from a, a\.1, .*, b\.figure1"):
-        chosen("a,c")
+    with pytest.raises(UserError, match=r"no table 'a\.figur1'; did you mean a\.figure1"):
+        chosen("a,a.figur1")
+    assert names("b.1,all") == names("all")
+    with pytest.raises(UserError, match=r"no table 'foo'; there are a, a\.1, .*all, b,"):
+        chosen("all,foo")
+
+
+@pytest.mark.usefixtures("two_papers")
+def test_a_finding_is_chosen_alone() -> None:
+    (part,) = chosen("b.claim")
+    assert (part.key, part.tables, part.figures) == ("b", (), ())
+    assert [finding.name for finding in part.findings] == ["b.claim"]
+    assert [finding.name for finding in chosen("b")[0].findings] == ["b.claim"]
+    assert chosen("b.1")[0].findings == ()
 
 
 def test_every_paper_has_names_of_its_own() -> None:

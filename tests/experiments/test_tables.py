@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,3 +159,43 @@ def test_the_twelve_phrases_are_kept() -> None:
     kept_answers = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [(one["text"], one["paper"]) for one in kept_answers] == list(TELEGRAM) and len(TELEGRAM) == 12
     assert all(kept(one["run"]) is not None for one in kept_answers)
+
+
+def flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    """A configuration with dotted keys."""
+    if not isinstance(node, dict):
+        return {prefix: node}
+    return {
+        name: value for key, inner in node.items() for name, value in flat(inner, f"{prefix}.{key}").items()
+    }
+
+
+def changed(one: Experiment, other: Experiment) -> set[str]:
+    """The settings in which two experiments differ."""
+    first, second = (flat(composed(experiment.measured)) for experiment in (one, other))
+    return {key for key in first.keys() | second.keys() if first.get(key) != second.get(key)}
+
+
+def test_each_row_of_the_search_changes_one_thing() -> None:
+    (first, _), (second, _), *others = telegram_rus.SEARCHED.values()
+    assert {key.removeprefix(".model.scheduler.then") for key in changed(first, second)} <= {
+        "",
+        ".epoch",
+        ".lr",
+    }
+    for label, (experiment, note) in list(telegram_rus.SEARCHED.items())[2:]:
+        is_linear = label == "linear schedule"
+        assert len(changed(second if is_linear else first, experiment)) == 1, label
+        assert ("second row" in note) == is_linear
+    assert len(others) == 8
+
+
+def test_the_ranks_of_table_2_are_those_that_its_note_names() -> None:
+    lora = russian.WITH_LORA
+    assert lora.published is not None
+    ranks = [composed(typed)["model"]["network"]["lora_rank"] for typed in (lora.measured, lora.published)]
+    assert ranks == [32, 8] and "rank 32" in russian.RANKS and "rank 8" in russian.RANKS
+    for name in ("telegram_rus.2", "telegram_rus.models"):
+        (table,) = (one for one in EVERY["telegram_rus"].tables if one.name == name)
+        noted = [row.label for row in table.rows if row.note == russian.RANKS]
+        assert len(noted) == 1 and noted[0].endswith("with LoRA")

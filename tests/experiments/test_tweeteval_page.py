@@ -14,7 +14,8 @@ from experiments.keeping import keep
 from experiments.measured import Shelf
 from experiments.pages import tweeteval as page
 from experiments.profiles import Planned
-from experiments.tables.tweeteval import AS_DISTRIBUTED, LABELS, LEAK_FREE, MODELS, PAPER, residue_rows
+from experiments.tables.tweeteval import AS_DISTRIBUTED, LEAK_FREE, MODELS, PAPER, residue_rows
+from experiments.tables.tweeteval_reports import LABELS
 
 TRUTH = np.repeat(np.arange(20), 2)
 REAL = "cardiffnlp/tweeteval/datasets/emoji"
