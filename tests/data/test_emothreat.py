@@ -19,7 +19,7 @@ from emoji_pred.data.emothreat_rows import EMOTIONS, LABELS, folded
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.data.sources import git_blob_id
 from emoji_pred.errors import UserError
-from emoji_pred.text import duplicate_key
+from emoji_pred.text import duplicate_key, first_words, strip_stray_invisible
 from emoji_pred.urdu import normalise_urdu
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "data"
@@ -164,6 +164,54 @@ def test_without_the_reviews_the_class_neutral_goes(tmp_path: Path, load: Any) -
     assert corpus.label_names == EMOTIONS
     assert corpus.splits["test"].texts == TEST[:8]
     assert not any("فلم" in text for rows in corpus.splits.values() for text in rows.texts)
+
+
+# --- texts that a cut makes the same
+
+
+def first_two(text: str) -> str:
+    return " ".join(text.split()[:2])
+
+
+def test_texts_that_a_cut_makes_the_same_stand_in_one_split(tmp_path: Path) -> None:
+    # 40 pairs of tweets that differ from the third word on; each tweet of the test begins as one more does.
+    pairs = [(f"ا{n} ب {end}", hot(EMOTIONS[n % 6])) for n in range(40) for end in ("ج", "د")]
+    twins = [(f"{text} {place}", labels) for place, (text, labels) in enumerate(SIMPLE[:6])]
+    tested = [(f"آ{n} ب {end}", hot("anger")) for n in range(6) for end in ("ج", "د")]
+    sentences = [text for text, _ in tested if text.endswith("ج")]
+    source = write(
+        tmp_path,
+        train_ds_final=tweets([*pairs, *twins]),
+        test_ds_final=tweets(tested),
+        testing_data=table(["Sentences"], [[text] for text in (*sentences, *REVIEWS)], mark=""),
+    )
+    options = {"_target_": "emoji_pred.data.emothreat.load_emothreat_public", "name": "x", "source": source}
+
+    def twice(**cut: int) -> list[str]:
+        """Texts that stand in two splits."""
+        corpus = load_corpus({**options, **cut}, tmp_path)
+        held = Counter(text for rows in corpus.splits.values() for text in set(rows.texts))
+        return sorted(text for text, splits in held.items() if splits > 1)
+
+    assert twice() == [] == twice(max_words=2) == twice(max_words=1)
+    whole, cut = (
+        load_emothreat_public(data_dir=tmp_path, source=source, as_read=read) for read in (None, first_two)
+    )
+    # Six tweets of training begin as one of the test does, and all 20 reviews begin alike.
+    assert whole.provenance["tweets_left"]["copies_of_test_texts"] == 0
+    assert cut.provenance["tweets_left"]["copies_of_test_texts"] == 6
+    assert [text for text in whole.splits["test"].texts if text in sentences] == sentences
+    assert [text for text in cut.splits["test"].texts if text in sentences] == sentences
+
+
+def test_the_official_rows_stay_and_only_validation_is_drawn_by_the_cut(tmp_path: Path) -> None:
+    rows = [[*hot(LABELS[n % 6], of=LABELS), f"ا{n} ب {end}"] for n in range(40) for end in ("ج", "د")]
+    source = write(tmp_path, training_data=table([*LABELS, "Sentences"], rows, mark=""))
+    corpus = load_emothreat(data_dir=tmp_path, source=source, as_read=first_two)
+    train, validation = (set(map(first_two, corpus.splits[name].texts)) for name in ("train", "validation"))
+    assert len(train) + len(validation) == 40 and not train & validation
+    assert sum(len(corpus.splits[name]) for name in ("train", "validation")) == 80
+    assert len(corpus.splits["test"]) == len(TEST)
 
 
 # --- the official training file
@@ -331,6 +379,28 @@ def test_the_real_raw_texts_are_found_by_their_ids(
     cleaned = load_corpus(
         {**options, "normalise": "urdu", "clean": "leak_free", "max_words": 20}, shared_data_dir
     )
-    for split, rows in cleaned.splits.items():
-        assert rows.row_ids == real.splits[split].row_ids
+    raw = {row: text for rows in real.splits.values()
+           for row, text in zip(rows.row_ids, rows.texts, strict=True)}  # fmt: skip
+    for rows in cleaned.splits.values():
+        for row, text in zip(rows.row_ids, rows.texts, strict=True):
+            assert first_words(normalise_urdu(strip_stray_invisible(raw[row])), 20) == text
     assert max(len(text.split()) for text in cleaned.splits["test"].texts) == 20
+
+
+@pytest.mark.parametrize("cut", [{"max_words": 20}, {"max_words": 5, "normalise": "urdu"}])
+def test_no_real_text_stands_on_two_sides_when_it_is_cut(
+    shared_data_dir: Path, options: dict[str, Any], real: Corpus, cut: dict[str, Any]
+) -> None:
+    corpus = load_corpus({**options, **cut}, shared_data_dir)
+    keys = [{duplicate_key(text) for text in rows.texts} for rows in corpus.splits.values()]
+    assert len(set.union(*keys)) == sum(map(len, keys))
+    tweets = [row for row in real.splits["test"].row_ids if row in corpus.splits["test"].row_ids]
+    assert len(tweets) >= 1197  # no tweet leaves the test
+
+
+def test_one_spelling_draws_the_real_rows_as_ever(
+    shared_data_dir: Path, options: dict[str, Any], real: Corpus
+) -> None:
+    spelt = load_corpus({**options, "normalise": "urdu", "clean": "leak_free"}, shared_data_dir)
+    for split, rows in spelt.splits.items():
+        assert rows.row_ids == real.splits[split].row_ids
