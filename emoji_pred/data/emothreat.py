@@ -29,6 +29,8 @@ from emoji_pred.data.emothreat_rows import (
     each_once,
     folded,
     read_labelled,
+    repeat_warnings,
+    test_label_warnings,
 )
 from emoji_pred.data.labels import encode
 from emoji_pred.data.rows import Row
@@ -89,6 +91,7 @@ def load_emothreat(
     train_path = own_file(own.train, "train", data_dir) or official_training(pins.official, data_dir)
     rows, warnings = read_labelled("train", train_path, reading, LABELS)
     train = each_once(rows, conflicts)
+    warnings += repeat_warnings("the training file", train.counts, conflicts)
     of_label = {label: sum(label in row.labels for row in rows) for label in LABELS}
     provenance: dict[str, Any] = {
         "sources": origins(pins, own, data_dir),
@@ -101,10 +104,10 @@ def load_emothreat(
         test, more = read_labelled("test", test_path, reading, LABELS)
         warnings += more
     else:
-        recovered = tweets_and_test(pins, data_dir, conflicts)[1]
+        tweets, recovered = tweets_and_test(pins, data_dir, conflicts)
         test = recovered.rows
-        provenance["recovered_test"] = _counts_of(recovered)
-    warnings += _conflict_warnings(train.counts, conflicts)
+        provenance |= {"tweets": tweets.counts, "recovered_test": _counts_of(recovered)}
+        warnings += test_label_warnings(recovered, conflicts)
     return _corpus(
         "emothreat",
         list(train.rows.values()),
@@ -167,6 +170,7 @@ def load_emothreat_public(
         for rows in (left, train_reviews)
     )
     counts = {label: sum(label in row.labels for row in left) for label in EMOTIONS}
+    warnings = repeat_warnings("the tweets", tweets.counts, conflicts) + test_label_warnings(test, conflicts)
     provenance = {
         "variant": "not the official split: made without its training file; the reviews of the official "
         "test are divided between training and test",
@@ -185,7 +189,7 @@ def load_emothreat_public(
         neutral,
         draws,
         provenance,
-        _conflict_warnings(tweets.counts, conflicts),
+        warnings,
     )
 
 
@@ -219,22 +223,10 @@ def _counts_of(test: Recovered) -> dict[str, Any]:
     return {
         "found_among_tweets": len(test.tweets),
         "neutral_reviews": len(test.reviews),
+        "disputed": test.disputed,
         "dropped": test.dropped,
         "labels": {label: sum(label in row.labels for row in test.rows) for label in LABELS},
     }
-
-
-def _conflict_warnings(counts: Mapping[str, int], conflicts: Conflicts) -> list[str]:
-    differ = counts["sentences_with_different_labels"]
-    if not differ:
-        return []
-    what = {
-        "last": "the last row's labels are taken",
-        "first": "the first row's labels are taken",
-        "union": "all their labels are taken",
-        "drop": "they are left out, of the test too",
-    }
-    return [f"{differ} sentences stand twice with different labels: {what[conflicts]} (data.conflicts)"]
 
 
 def _corpus(

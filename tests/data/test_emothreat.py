@@ -128,9 +128,15 @@ def test_sentences_with_different_labels(
         "repeated_sentences": 2,
         "sentences_with_different_labels": 2,
     }
-    assert corpus.provenance["recovered_test"]["dropped"] == (conflicts == "drop")
-    (warning,) = corpus.warnings
-    assert warning.startswith("2 sentences stand twice with different labels")
+    recovered = corpus.provenance["recovered_test"]
+    assert (recovered["disputed"], recovered["dropped"]) == (1, conflicts == "drop")
+    repeats, of_tweets, of_test = corpus.warnings
+    assert repeats == "2 of 65 rows of the tweets repeat a sentence, which counts once"
+    assert of_tweets.startswith("2 sentences of the tweets stand twice with different labels: ")
+    assert of_test.startswith("1 test sentences have different labels among the tweets: ")
+    what = {"last": "the last row's", "first": "the first row's", "union": "all", "drop": "they are left out"}
+    for warning in (of_tweets, of_test):
+        assert what[conflicts] in warning and warning.endswith("(data.conflicts)")
 
 
 # --- the public variant
@@ -223,6 +229,28 @@ def test_the_official_file_keeps_its_rows(tmp_path: Path) -> None:
     counts = corpus.class_counts("train") + corpus.class_counts("validation")
     assert counts.tolist() == [7, 7, 7, 7, 6, 6, 20]
     assert corpus.provenance["train"]["sentences"] == 60
+
+
+@pytest.mark.parametrize(("conflicts", "tests"), [("last", 28), ("drop", 27)])
+def test_rows_of_the_official_files_that_go_are_told(tmp_path: Path, conflicts: Any, tests: int) -> None:
+    rows = official_rows()
+    doubled = [*rows, *rows, [*hot("fear", of=LABELS), "رسمی جملہ 0"]]
+    source = write(tmp_path, training_data=table([*LABELS, "Sentences"], doubled, mark=""))
+    corpus = load_emothreat(data_dir=tmp_path, source=source, conflicts=conflicts)
+    trained = sum(len(corpus.splits[split]) for split in ("train", "validation"))
+    assert (trained, len(corpus.splits["test"])) == (60 - (conflicts == "drop"), tests)
+    repeats, of_training, of_test = corpus.warnings
+    assert repeats == "61 of 121 rows of the training file repeat a sentence, which counts once"
+    assert of_training.startswith("1 sentences of the training file stand twice with different labels: ")
+    assert of_test.startswith("1 test sentences have different labels among the tweets: ")
+    assert corpus.provenance["tweets"]["sentences_with_different_labels"] == 2
+    assert corpus.provenance["recovered_test"]["disputed"] == 1
+
+
+def test_an_official_file_without_repeats_and_an_own_test_have_nothing_to_tell(tmp_path: Path) -> None:
+    workbook(tmp_path / "test.xlsx", [*LABELS, "Sentences"], official_rows()[:9])
+    corpus = load_emothreat(data_dir=tmp_path, source=write(tmp_path), files={"test": "test.xlsx"})
+    assert corpus.warnings == () and "tweets" not in corpus.provenance
 
 
 def workbook(path: Path, header: list[str], rows: list[list[Any]]) -> None:
@@ -334,6 +362,7 @@ def test_the_real_test_is_recovered_whole(real: Corpus) -> None:
     )
     assert real.provenance["tweets"]["rows"] == 6043
     assert real.provenance["tweets"]["sentences_with_different_labels"] == 47
+    assert recovered["disputed"] == 6
     # The tweets that are left are the official training tweets, but for seven: white space folded.
     counts = real.provenance["tweets_left"]["labels"]
     assert real.provenance["tweets_left"]["rows"] == 7800 - PAPER_COUNTS["neutral"] - 7
