@@ -26,6 +26,7 @@ from emoji_pred.data.emothreat_rows import (
     NEUTRAL,
     Conflicts,
     Recovered,
+    disputed_spellings,
     each_once,
     folded,
     read_labelled,
@@ -242,6 +243,11 @@ def _corpus(
     labels = LABELS if neutral else EMOTIONS
     if not neutral:
         train, test = ([row for row in rows if NEUTRAL not in row.labels] for rows in (train, test))
+    disputed = disputed_spellings([*train, *test])
+    spellings = (
+        f"{disputed} texts stand in several spellings with different labels, which data.conflicts leaves as "
+        "they are: it compares sentences letter by letter"
+    )
     hot = encode([row.labels for row in train], labels, "multilabel")
     held_out = {"validation": draws.validation}
     parts = draws.of(train, hot, held_out) if train else {}
@@ -265,10 +271,11 @@ def _corpus(
             **provenance,
             "neutral": neutral,
             "split": {"by": "by_text", "seed": draws.seed, "fractions": held_out},
+            "disputed_spellings": disputed,
             "rows": {split: len(rows) for split, rows in splits.items()},
             "rows_without_label": without,
         },
-        warnings=tuple(warnings),
+        warnings=(*warnings, *([spellings] if disputed else [])),
     )
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from emoji_pred.data.labels import Label
 from emoji_pred.data.rows import Columns, RawRows, Row, usable_rows
 from emoji_pred.data.tables import Reading, Table
 from emoji_pred.errors import UserError
+from emoji_pred.text import duplicate_key
+from emoji_pred.urdu import normalise_urdu
 
 Conflicts = Literal["last", "first", "union", "drop"]
 
@@ -133,6 +136,17 @@ def each_once(rows: Iterable[Row], conflicts: Conflicts) -> Sentences:
         "sentences_with_different_labels": len(differ),
     }
     return Sentences(kept, frozenset(differ), counts)
+
+
+def disputed_spellings(rows: Iterable[Row]) -> int:
+    """Count the texts that stand in several spellings (of letters, signs, spaces) with different labels.
+
+    `conflicts` does not settle these: it compares sentences, of which only the white space is folded.
+    """
+    labels: dict[str, set[frozenset[Label]]] = {}
+    for row in rows:
+        labels.setdefault(duplicate_key(normalise_urdu(row.text)), set()).add(frozenset(row.labels))
+    return sum(len(held) > 1 for held in labels.values())
 
 
 def recover(sentences: Sequence[str], tweets: Sentences, source: Path) -> Recovered:

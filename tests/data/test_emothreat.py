@@ -139,6 +139,23 @@ def test_sentences_with_different_labels(
         assert what[conflicts] in warning and warning.endswith("(data.conflicts)")
 
 
+@pytest.mark.parametrize("conflicts", ["last", "first", "union", "drop"])
+def test_labels_that_differ_with_the_spelling_are_counted_and_kept(tmp_path: Path, conflicts: Any) -> None:
+    # Arabic and Urdu kaf; a space before the stop. Two spellings with the same labels are no conflict.
+    rows = [
+        *(("ایک کتاب", hot("anger")), ("ایک \u0643تاب", hot("fear"))),
+        *(("یہ ہے۔", hot("fear")), ("یہ ہے ۔", hot())),
+        *(("وہ کون", hot("fear")), ("وہ \u0643ون", hot("fear"))),
+    ]
+    source = write(tmp_path, train_ds_final=tweets([*SIMPLE[:50], *rows]), test_ds_final=tweets(SIMPLE[50:]))
+    corpus = load_emothreat_public(data_dir=tmp_path, source=source, conflicts=conflicts)
+    assert corpus.provenance["disputed_spellings"] == 2
+    (warning,) = corpus.warnings
+    assert warning.startswith("2 texts stand in several spellings with different labels")
+    held = {text: labels for split in corpus.splits for text, labels in labels_of(corpus, split).items()}
+    assert (held["ایک کتاب"], held["ایک \u0643تاب"]) == ({"anger"}, {"fear"})
+
+
 # --- the public variant
 
 
@@ -363,6 +380,7 @@ def test_the_real_test_is_recovered_whole(real: Corpus) -> None:
     assert real.provenance["tweets"]["rows"] == 6043
     assert real.provenance["tweets"]["sentences_with_different_labels"] == 47
     assert recovered["disputed"] == 6
+    assert real.provenance["disputed_spellings"] == 4
     # The tweets that are left are the official training tweets, but for seven: white space folded.
     counts = real.provenance["tweets_left"]["labels"]
     assert real.provenance["tweets_left"]["rows"] == 7800 - PAPER_COUNTS["neutral"] - 7
