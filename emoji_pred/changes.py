@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TEXT_FILES = "emoji_pred.data.text_files.load_text_files"
+EMOTHREAT = ("emoji_pred.data.emothreat.load_emothreat", "emoji_pred.data.emothreat.load_emothreat_public")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,18 @@ def groups_as_read(data: Mapping[str, Any]) -> bool:
     return data.get("split") == "by_text" and changed
 
 
+def groups_emothreat_as_read(data: Mapping[str, Any]) -> bool:
+    """Whether splits of EmoThreat are drawn by texts that a cut makes the same.
+
+    One spelling alone changes no group, as texts were always grouped in it; after `leak_free` it may.
+
+    Args:
+        data: the `data` group of a configuration.
+    """
+    respelt = data.get("normalise", "none") != "none" and data.get("clean") == "leak_free"
+    return data.get("_target_") in EMOTHREAT and (data.get("max_words") is not None or respelt)
+
+
 def accumulates(model: Mapping[str, Any]) -> bool:
     """Whether a step's batch is several forward passes of a network.
 
@@ -92,6 +105,13 @@ CHANGES = (
         "splits by text group texts as they are cut and spelt; they were grouped as they stand in the file",
         "2026-11-24",
         lambda config: groups_as_read(config.get("data") or {}),
+    ),
+    Change(
+        "grouping",
+        3,
+        "splits of EmoThreat group texts as they are cut; two that the cut makes the same were drawn apart",
+        "2026-11-30",
+        lambda config: groups_emothreat_as_read(config.get("data") or {}),
     ),
 )
 

@@ -38,6 +38,13 @@ def test_entries_are_whole_and_in_order() -> None:
         (("model=cnn", *OWN, "data.clean=leak_free", "model.accumulate=4"), {"cleaning", "accumulation"}),
         (("model=cnn", *OWN, "data.split=by_text", "data.max_words=5"), {"grouping"}),
         (("model=cnn", "data=tweeteval", "data.clean=leak_free"), set()),
+        (("model=tfidf_nb", "data=emothreat_public"), set()),
+        (("model=tfidf_nb", "data=emothreat_public", "data.normalise=urdu"), set()),
+        (("model=tfidf_nb", "data=emothreat_public", "data.clean=leak_free"), set()),
+        (("model=tfidf_nb", "data=emothreat_public", "data.max_words=20"), {"grouping"}),
+        (("model=tfidf_nb", "data=emothreat", "data.max_words=20"), {"grouping"}),
+        (("model=tfidf_nb", "data=emothreat", "data.clean=leak_free", "data.normalise=urdu"), {"grouping"}),
+        (("model=tfidf_nb", "data=tweeteval", "data.max_words=20"), set()),
     ],
 )
 def test_a_change_is_in_the_identity_of_what_it_alters(

@@ -14,6 +14,7 @@ from emoji_pred.audit import (
     conflicts,
     contents,
     duplicates,
+    joined_labels,
     label_names,
     leak_verdicts,
     leaks,
@@ -95,6 +96,7 @@ def audit(
     findings += duplicates.duplicate_findings(corpus, report["duplicates"], remedies)
     findings += label_names.label_findings(corpus, report["label_parts"], remedies)
     findings += label_names.alike_findings(report["labels_alike"])
+    findings += joined_labels.joined_findings(corpus, written)
     findings += conflicts.conflict_findings(corpus, report["conflicts"])
     findings += classes.class_findings(corpus, report["classes"], report["shift"])
     parts = report["contents"]

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from emoji_pred.data.corpus import Corpus, Split
+from emoji_pred.data.emothreat_files import (
+    OwnFiles,
+    Sources,
+    official_training,
+    origins,
+    own_file,
+    sources_of,
+    tweets_and_test,
+)
 from emoji_pred.data.emothreat_rows import (
     EMOTIONS,
     LABELS,
     NEUTRAL,
     Conflicts,
     Recovered,
-    Sentences,
+    disputed_spellings,
     each_once,
     folded,
     read_labelled,
-    read_sentences,
-    recover,
+    repeat_warnings,
+    test_label_warnings,
 )
 from emoji_pred.data.labels import encode
 from emoji_pred.data.rows import Row
-from emoji_pred.data.sources import Source, git_blob_id
-from emoji_pred.data.splits import draw
+from emoji_pred.data.splits import AsRead, draw
 from emoji_pred.data.tables import Reading
-from emoji_pred.data.text_files import find_file
 from emoji_pred.errors import UserError
 from emoji_pred.text import duplicate_key
 from emoji_pred.urdu import normalise_urdu
@@ -37,32 +45,14 @@ CITATION = (
     "Butt et al. 2022, EmoThreat@FIRE2022: Shared Track on Emotions and Threat Detection in Urdu; tweets: "
     "Ashraf et al. 2022, Multi-label emotion classification of Urdu tweets, PeerJ Computer Science 8:e896"
 )
-TRAIN_FILE, TEST_FILE = "training_data.csv", "testing_data.csv"
-TWEET_FILES = ("train_ds_final.csv", "test_ds_final.csv")
 # Kalra et al. 2022, Table 1: labels of the 7,800 official training rows.
 PAPER_COUNTS = dict(zip(LABELS, (811, 761, 609, 2190, 1550, 1046, 3014), strict=True))
-_READING = Reading(encoding="utf-8", format="csv")
-
-
-class Sources(BaseModel):
-    """The pinned files: the tweets of Ashraf et al., and a mirror of the official files."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    tweets: Source
-    official: Source
-
-
-class OwnFiles(BaseModel):
-    """The organisers' own labelled files, where a user has them: names as `data.files.train` takes them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    train: str | None = None
-    test: str | None = None
 
 
 def load_emothreat(
     *,
     data_dir: Path,
+    as_read: AsRead | None = None,
     source: Sources | Mapping[str, Any],
     files: OwnFiles | Mapping[str, Any] | None = None,
     sheet: str | None = None,
@@ -79,8 +69,12 @@ def load_emothreat(
     official rows with an emotion. Less the recovered labels of the test they have the counts of the paper's
     Table 1 but for one row of fear and one of surprise; `conflicts=last`, the default, follows from this.
 
+    Training and test stay as the organisers divided them, also where a cut or one spelling makes two of their
+    texts the same: `data.drop_test_duplicates` takes such test rows out.
+
     Args:
         data_dir: the download cache.
+        as_read: what a model reads of a text, where that makes texts the same for the draw; no option.
         source: the pinned files.
         files: the organisers' files instead: .xlsx or .csv, columns found by their names.
         sheet: of a workbook; None: the first.
@@ -93,34 +87,34 @@ def load_emothreat(
     Raises:
         UserError: a file cannot be had, or does not hold what its name says.
     """
-    pins, own = _sources(source), OwnFiles.model_validate(dict(files or {}))
+    pins, own = sources_of(source), OwnFiles.model_validate(dict(files or {}))
     reading = Reading(encoding="utf-8", sheet=sheet)
-    train_path = _own(own.train, "train", data_dir) or _official_training(pins.official, data_dir)
+    train_path = own_file(own.train, "train", data_dir) or official_training(pins.official, data_dir)
     rows, warnings = read_labelled("train", train_path, reading, LABELS)
     train = each_once(rows, conflicts)
+    warnings += repeat_warnings("the training file", train.counts, conflicts)
     of_label = {label: sum(label in row.labels for row in rows) for label in LABELS}
     provenance: dict[str, Any] = {
-        "sources": _origins(pins, own, data_dir),
+        "sources": origins(pins, own, data_dir),
         "train": train.counts,
         "training_labels": of_label,
         "training_labels_total": sum(of_label.values()),
     }
-    test_path = _own(own.test, "test", data_dir)
+    test_path = own_file(own.test, "test", data_dir)
     if test_path is not None:
         test, more = read_labelled("test", test_path, reading, LABELS)
         warnings += more
     else:
-        recovered = _tweets_and_test(pins, data_dir, conflicts)[1]
+        tweets, recovered = tweets_and_test(pins, data_dir, conflicts)
         test = recovered.rows
-        provenance["recovered_test"] = _counts_of(recovered)
-    warnings += _conflict_warnings(train.counts, conflicts)
+        provenance |= {"tweets": tweets.counts, "recovered_test": _counts_of(recovered)}
+        warnings += test_label_warnings(recovered, conflicts)
     return _corpus(
         "emothreat",
         list(train.rows.values()),
         test,
         neutral,
-        validation_fraction,
-        split_seed,
+        _Draw(validation_fraction, split_seed, as_read),
         {**provenance, "conflicts": conflicts, "paper_training_labels": PAPER_COUNTS},
         warnings,
     )
@@ -129,6 +123,7 @@ def load_emothreat(
 def load_emothreat_public(
     *,
     data_dir: Path,
+    as_read: AsRead | None = None,
     source: Sources | Mapping[str, Any],
     neutral: bool = True,
     conflicts: Conflicts = "last",
@@ -141,10 +136,12 @@ def load_emothreat_public(
     Training are the public tweets less the test sentences, and part of the 753 reviews of the test; test are
     the official test's tweets, labels recovered as in `load_emothreat`, and the other reviews. The official
     training file's 3,014 reviews are missing. A fifth of the tweets are test, so a fifth of the reviews is
-    the default too: then reviews are as frequent in training as in test.
+    the default too: then reviews are as frequent in training as in test. Training rows that a model reads as
+    it reads a test row are left out.
 
     Args:
         data_dir: the download cache.
+        as_read: see `load_emothreat`.
         source: the pinned files.
         neutral: see `load_emothreat`; False leaves out all reviews.
         conflicts: see `load_emothreat`.
@@ -155,24 +152,30 @@ def load_emothreat_public(
     Raises:
         UserError: a file cannot be had, or does not hold what its name says.
     """
-    pins = _sources(source)
-    tweets, test = _tweets_and_test(pins, data_dir, conflicts)
-    texts = [_spelt(row) for row in test.reviews]
-    parts = draw(
-        texts, np.zeros(len(texts), dtype=np.int64), {"test": neutral_test_fraction}, "by_text", split_seed
-    )
+    pins = sources_of(source)
+    tweets, test = tweets_and_test(pins, data_dir, conflicts)
+    draws = _Draw(validation_fraction, split_seed, as_read)
+    one_class = np.zeros(len(test.reviews), dtype=np.int64)
+    parts = draws.of(test.reviews, one_class, {"test": neutral_test_fraction})
     train_reviews, test_reviews = (
         [test.reviews[row] for row in parts[name].tolist()] for name in ("train", "test")
     )
-    tested = {duplicate_key(_spelt(row)) for row in test.rows}
+    if not neutral:
+        train_reviews, test_reviews = [], []
     sentences = {folded(row.text) for row in test.rows}
     left = [row for sentence, row in tweets.rows.items() if sentence not in sentences]
-    train = [row for row in left if duplicate_key(_spelt(row)) not in tested]
+    test_rows = sorted([*test.tweets, *test_reviews], key=lambda row: row.place)
+    tested = {duplicate_key(draws.spelt(row)) for row in test_rows}
+    train, train_reviews = (
+        [row for row in rows if duplicate_key(draws.spelt(row)) not in tested]
+        for rows in (left, train_reviews)
+    )
     counts = {label: sum(label in row.labels for row in left) for label in EMOTIONS}
+    warnings = repeat_warnings("the tweets", tweets.counts, conflicts) + test_label_warnings(test, conflicts)
     provenance = {
         "variant": "not the official split: made without its training file; the reviews of the official "
         "test are divided between training and test",
-        "sources": _origins(pins),
+        "sources": origins(pins),
         "tweets": tweets.counts,
         "conflicts": conflicts,
         "recovered_test": _counts_of(test),
@@ -183,54 +186,37 @@ def load_emothreat_public(
     return _corpus(
         "emothreat_public",
         [*train, *train_reviews],
-        sorted([*test.tweets, *test_reviews], key=lambda row: row.place),
+        test_rows,
         neutral,
-        validation_fraction,
-        split_seed,
+        draws,
         provenance,
-        _conflict_warnings(tweets.counts, conflicts),
+        warnings,
     )
 
 
-def _sources(source: Sources | Mapping[str, Any]) -> Sources:
-    return source if isinstance(source, Sources) else Sources.model_validate(dict(source))
+@dataclass(frozen=True)
+class _Draw:
+    """How splits are drawn: by texts, stratified by their labels.
 
+    Attributes:
+        validation: share of the training texts.
+        seed: of the draw.
+        as_read: what a model reads of a text; None: the text as it is.
+    """
 
-def _own(written: str | None, part: str, data_dir: Path) -> Path | None:
-    return None if written is None else find_file(written, data_dir, f"data.files.{part}")
+    validation: float
+    seed: int
+    as_read: AsRead | None
 
+    def spelt(self, row: Row) -> str:
+        """What copies of a text have in common, so that none in another spelling stands on another side."""
+        return normalise_urdu(row.text if self.as_read is None else self.as_read(row.text))
 
-def _official_training(official: Source, data_dir: Path) -> Path:
-    try:
-        return official.fetch((TRAIN_FILE,), data_dir)[TRAIN_FILE]
-    except UserError as error:
-        raise UserError(
-            f"{error}; or set data.files.train to the organisers' .xlsx or .csv; "
-            "data=emothreat_public needs no such file"
-        ) from None
-
-
-def _tweets_and_test(pins: Sources, data_dir: Path, conflicts: Conflicts) -> tuple[Sentences, Recovered]:
-    """The public tweets, and the official test with the labels that they give it."""
-    paths = {**pins.tweets.fetch(TWEET_FILES, data_dir), **pins.official.fetch((TEST_FILE,), data_dir)}
-    rows: list[Row] = []
-    for name in TWEET_FILES:
-        rows += read_labelled(f"tweet_{name.partition('_')[0]}", paths[name], _READING, EMOTIONS)[0]
-    tweets = each_once(rows, conflicts)
-    return tweets, recover(read_sentences(paths[TEST_FILE], _READING), tweets, paths[TEST_FILE])
-
-
-def _origins(pins: Sources, own: OwnFiles | None = None, data_dir: Path | None = None) -> dict[str, Any]:
-    named = own.model_dump(exclude_none=True).items() if own else ()
-    own_ids = {}
-    for part, written in named:
-        path = find_file(written, data_dir, f"data.files.{part}")
-        own_ids[part] = {"file": path.name, "git_blob_id": git_blob_id(path)}
-    return {
-        "tweets": pins.tweets.as_provenance(),
-        "official": pins.official.as_provenance(),
-        **({"own_files": own_ids} if own_ids else {}),
-    }
+    def of(
+        self, rows: Sequence[Row], labels: np.ndarray, held_out: Mapping[str, float]
+    ) -> dict[str, np.ndarray]:
+        """Positions of N rows by split; "train" gets what the shares of `held_out` leave."""
+        return draw([self.spelt(row) for row in rows], labels, held_out, "by_text", self.seed)
 
 
 def _counts_of(test: Recovered) -> dict[str, Any]:
@@ -238,22 +224,10 @@ def _counts_of(test: Recovered) -> dict[str, Any]:
     return {
         "found_among_tweets": len(test.tweets),
         "neutral_reviews": len(test.reviews),
+        "disputed": test.disputed,
         "dropped": test.dropped,
         "labels": {label: sum(label in row.labels for row in test.rows) for label in LABELS},
     }
-
-
-def _conflict_warnings(counts: Mapping[str, int], conflicts: Conflicts) -> list[str]:
-    differ = counts["sentences_with_different_labels"]
-    if not differ:
-        return []
-    what = {
-        "last": "the last row's labels are taken",
-        "first": "the first row's labels are taken",
-        "union": "all their labels are taken",
-        "drop": "they are left out, of the test too",
-    }
-    return [f"{differ} sentences stand twice with different labels: {what[conflicts]} (data.conflicts)"]
 
 
 def _corpus(
@@ -261,8 +235,7 @@ def _corpus(
     train: Sequence[Row],
     test: Sequence[Row],
     neutral: bool,
-    validation_fraction: float,
-    seed: int,
+    draws: _Draw,
     provenance: Mapping[str, Any],
     warnings: Sequence[str],
 ) -> Corpus:
@@ -270,8 +243,14 @@ def _corpus(
     labels = LABELS if neutral else EMOTIONS
     if not neutral:
         train, test = ([row for row in rows if NEUTRAL not in row.labels] for rows in (train, test))
-    texts, hot = [_spelt(row) for row in train], encode([row.labels for row in train], labels, "multilabel")
-    parts = draw(texts, hot, {"validation": validation_fraction}, "by_text", seed) if train else {}
+    disputed = disputed_spellings([*train, *test])
+    spellings = (
+        f"{disputed} texts stand in several spellings with different labels, which data.conflicts leaves as "
+        "they are: it compares sentences letter by letter"
+    )
+    hot = encode([row.labels for row in train], labels, "multilabel")
+    held_out = {"validation": draws.validation}
+    parts = draws.of(train, hot, held_out) if train else {}
     splits = {
         split: _split([train[row] for row in chosen.tolist()], labels) for split, chosen in parts.items()
     }
@@ -291,17 +270,13 @@ def _corpus(
             "citation": CITATION,
             **provenance,
             "neutral": neutral,
-            "split": {"by": "by_text", "seed": seed, "fractions": {"validation": validation_fraction}},
+            "split": {"by": "by_text", "seed": draws.seed, "fractions": held_out},
+            "disputed_spellings": disputed,
             "rows": {split: len(rows) for split, rows in splits.items()},
             "rows_without_label": without,
         },
-        warnings=tuple(warnings),
+        warnings=(*warnings, *([spellings] if disputed else [])),
     )
-
-
-def _spelt(row: Row) -> str:
-    """What copies of a text have in common, so that no copy in another spelling stands on another side."""
-    return normalise_urdu(row.text)
 
 
 def _split(rows: Sequence[Row], labels: Sequence[str]) -> Split:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from emoji_pred.data.labels import Label
 from emoji_pred.data.rows import Columns, RawRows, Row, usable_rows
 from emoji_pred.data.tables import Reading, Table
 from emoji_pred.errors import UserError
+from emoji_pred.text import duplicate_key
+from emoji_pred.urdu import normalise_urdu
 
 Conflicts = Literal["last", "first", "union", "drop"]
 
@@ -23,6 +26,12 @@ _OTHER_NAMES = {
     "sentences": TEXT, "sentence": TEXT,
 }  # fmt: skip
 MAX_TEXT_CHARS = 100_000
+_SETTLED: dict[Conflicts, str] = {
+    "last": "the last row's labels are taken",
+    "first": "the first row's labels are taken",
+    "union": "all their labels are taken",
+    "drop": "they are left out",
+}
 
 
 @dataclass(frozen=True)
@@ -32,11 +41,13 @@ class Recovered:
     Attributes:
         tweets: rows of sentences that stand among the public tweets.
         reviews: the others, all neutral.
-        dropped: test sentences that are in neither, as `conflicts=drop` leaves them out.
+        disputed: test sentences whose tweets have different labels.
+        dropped: those of them that are in neither, as `conflicts=drop` leaves them out.
     """
 
     tweets: list[Row]
     reviews: list[Row]
+    disputed: int
     dropped: int
 
     @property
@@ -51,12 +62,12 @@ class Sentences:
 
     Attributes:
         rows: by the sentence with its white space folded.
-        dropped: sentences that stood with different labels and were left out.
+        disputed: sentences that stood with different labels, kept or left out.
         counts: of rows, sentences, repeats and conflicts.
     """
 
     rows: dict[str, Row]
-    dropped: frozenset[str]
+    disputed: frozenset[str]
     counts: dict[str, int]
 
 
@@ -124,7 +135,18 @@ def each_once(rows: Iterable[Row], conflicts: Conflicts) -> Sentences:
         "repeated_sentences": sum(len(group) > 1 for group in groups.values()),
         "sentences_with_different_labels": len(differ),
     }
-    return Sentences(kept, frozenset(differ if conflicts == "drop" else ()), counts)
+    return Sentences(kept, frozenset(differ), counts)
+
+
+def disputed_spellings(rows: Iterable[Row]) -> int:
+    """Count the texts that stand in several spellings (of letters, signs, spaces) with different labels.
+
+    `conflicts` does not settle these: it compares sentences, of which only the white space is folded.
+    """
+    labels: dict[str, set[frozenset[Label]]] = {}
+    for row in rows:
+        labels.setdefault(duplicate_key(normalise_urdu(row.text)), set()).add(frozenset(row.labels))
+    return sum(len(held) > 1 for held in labels.values())
 
 
 def recover(sentences: Sequence[str], tweets: Sentences, source: Path) -> Recovered:
@@ -138,15 +160,45 @@ def recover(sentences: Sequence[str], tweets: Sentences, source: Path) -> Recove
     raw = RawRows("test", source, list(sentences), [], None, None, lambda row: f"{source}, row {row + 1}")
     found: list[Row] = []
     reviews: list[Row] = []
+    disputed = 0
     for place, text in enumerate(sentences):
         key = folded(text)
-        if key in tweets.dropped:
-            continue
         tweet = tweets.rows.get(key)
+        disputed += key in tweets.disputed
+        if tweet is None and key in tweets.disputed:
+            continue
         labels = (NEUTRAL,) if tweet is None else tweet.labels
         row = Row(text, labels, f"test/{place}", "test", place, raw)
         (reviews if tweet is None else found).append(row)
-    return Recovered(found, reviews, len(sentences) - len(found) - len(reviews))
+    return Recovered(found, reviews, disputed, len(sentences) - len(found) - len(reviews))
+
+
+def repeat_warnings(what: str, counts: Mapping[str, int], conflicts: Conflicts) -> list[str]:
+    """Say how many rows of a table were left out because their sentence stands in another, and of conflicts.
+
+    Args:
+        what: the table, as `the training file`.
+        counts: of its `Sentences`.
+        conflicts: how different labels were settled.
+    """
+    repeats, differ = counts["rows"] - counts["sentences"], counts["sentences_with_different_labels"]
+    lines = [f"{repeats} of {counts['rows']} rows of {what} repeat a sentence, which counts once"]
+    if differ:
+        lines.append(
+            f"{differ} sentences of {what} stand twice with different labels: {_SETTLED[conflicts]} "
+            "(data.conflicts)"
+        )
+    return lines if repeats else []
+
+
+def test_label_warnings(test: Recovered, conflicts: Conflicts) -> list[str]:
+    """Say how many test sentences have different labels among the tweets."""
+    if not test.disputed:
+        return []
+    return [
+        f"{test.disputed} test sentences have different labels among the tweets: {_SETTLED[conflicts]} "
+        "(data.conflicts)"
+    ]
 
 
 def _settled(group: Sequence[Row], conflicts: Conflicts) -> Row:

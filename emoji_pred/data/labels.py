@@ -20,6 +20,12 @@ Label = str | int
 Where = Callable[[int], str]
 
 _WHOLE_NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})(\.0*)?")
+# What pandas, NumPy and Python write of a list, a tuple or a set where a file can only hold text.
+_LIST_IN_TEXT = re.compile(
+    r"""\[ \s* ( | ['"].* | [+-]?[0-9].* | .*,.* ) \]  |  \( \s* ['"].*,.* \)  |  \{ \s* ['"].* \}""",
+    re.VERBOSE | re.DOTALL,
+)
+_SEPARATOR = re.compile("[,;|/]")
 _MULTI_HOT = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 # In what two spellings of one name may differ, and what takes the difference away; applied in this order.
@@ -35,11 +41,12 @@ def parse_label(value: Any, row: int, where: Where) -> Label | None:
     """Read one label: a word, a whole number, or None where it is missing.
 
     Raises:
-        UserError: the value is a fraction, a list or another thing that names no class.
+        UserError: the value is a fraction, a list (as text too) or another thing that names no class.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, str):
+        _refuse_list_in_text(value, row, where)
         word = value.strip()
         return int(word.partition(".")[0]) if _WHOLE_NUMBER.fullmatch(word) else word or None
     if isinstance(value, bool):
@@ -53,15 +60,24 @@ def parse_labels(value: Any, separator: str | None, row: int, where: Where) -> t
     """Read a cell of several labels: a list, or words between separators; None where it is missing.
 
     Raises:
-        UserError: a part of it names no class.
+        UserError: a part of it names no class, or it is a list as text.
     """
     if isinstance(value, str):
+        _refuse_list_in_text(value, row, where)
         value = [part for part in value.split(separator) if part.strip()] or None
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     parts = value if isinstance(value, (list, tuple)) else [value]
     parsed = (parse_label(part, row, where) for part in parts)
     return tuple(dict.fromkeys(label for label in parsed if label is not None))
+
+
+def _refuse_list_in_text(cell: str, row: int, where: Where) -> None:
+    if _LIST_IN_TEXT.fullmatch(cell.strip()):
+        raise UserError(
+            f"{where(row)}: label {' '.join(cell.split()):.60} is a list in text; write its labels without "
+            "brackets and quotes and set data.label_separator, or write JSON lines with lists"
+        )
 
 
 def parse_multi_hot(
@@ -145,6 +161,36 @@ def spelt_alike(names: Sequence[str]) -> list[list[int]]:
         tags = "".join(sign for sign in strip_stray_invisible(name) if "\U000e0020" <= sign <= "\U000e007f")
         groups.setdefault((_folded(name, _WAYS), tags), []).append(place)
     return [places for (look, _), places in groups.items() if look and len(places) > 1]
+
+
+def joined_names(names: Sequence[str]) -> dict[int, str]:
+    """Find label names that seem to be several labels in one cell: `joy,fear` where `joy` is a label too.
+
+    Returns:
+        Place of a name -> the separator in it: a comma, semicolon, bar or slash, of whose parts one at least
+        is a label itself.
+    """
+    known = set(names)
+    found = {}
+    for place, name in enumerate(names):
+        separator = _SEPARATOR.search(name)
+        parts = [part.strip() for part in name.split(separator[0])] if separator else []
+        if separator and all(parts) and not known.isdisjoint(parts):
+            found[place] = separator[0]
+    return found
+
+
+def joined_warnings(names: Sequence[str]) -> list[str]:
+    """One warning for all names that `joined_names` finds."""
+    joined = joined_names(names)
+    if not joined:
+        return []
+    shown = ", ".join(repr(names[place]) for place in list(joined)[:5])
+    separators = " or ".join(f"{sign!r}" for sign in dict.fromkeys(joined.values()))
+    return [
+        f"{len(joined)} label name(s) seem to be several labels in one: {shown}; where a text has several, "
+        f"set data.label_separator to {separators}"
+    ]
 
 
 def differ_by(names: Sequence[str]) -> str:

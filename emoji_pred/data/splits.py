@@ -28,6 +28,10 @@ def stratified_split(labels: np.ndarray, shares: Mapping[str, float], seed: int)
     works for one label a row and for several. Rows without any label are a class of their own. A class
     of one row goes to the split with the largest share.
 
+    Written here, and compared with the package `iterative-stratification` in the tests: that takes several
+    labels a row only, and divides into two parts or equal folds, not into three splits of given shares. And a
+    split decides a run's numbers, so it must not change with a package's version, which no run's name holds.
+
     Args:
         labels: (N,) class indices or (N, C) multi-hot.
         shares: split name -> share of the rows, > 0, together 1.

@@ -16,6 +16,7 @@ from emoji_pred.data.labels import (
     check_mapped,
     encode,
     find_classes,
+    joined_warnings,
 )
 from emoji_pred.data.rows import Columns, RawRows, Row, read_pair, read_table, usable_rows
 from emoji_pred.data.sources import git_blob_id
@@ -126,6 +127,8 @@ def load_text_files(
     given = _given(files, rows, split_column)
     members, drawn = assign_rows(rows, labels, given, fractions, split_seed, split, as_read)
     warnings += check_classes(labels, members, names)
+    if multi_hot is None and files.mapping is None:  # else names do not come from cells
+        warnings += joined_warnings(names)
     return Corpus(
         name="text_files",
         task=task,

@@ -18,12 +18,11 @@ from emoji_pred.config import instantiate
 from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.models.linear import LinearClassifier, fit_linear
+from experiments import profiles
 from experiments.bench.measure import Finding, Row, interleave, ratio_row, seconds_row, spread
 from experiments.bench.settings import REPOSITORY, Settings
 from experiments.bench.subject import composed
 
-EMOTIONS = "Noman712/Mutilabel_Emotion_Detection_Urdu/dataset/train_ds_final.csv"  # of EmoThreat's tweets
-EMOTION_COLUMNS = "['غصہ','نفرت','خوف','اداسی','حیرت','خوشی']"
 SAMPLED_EVERY = 0.1  # seconds between two looks at the memory
 TOLERATED = 0.001  # share of other decisions: the solvers of the sides see the rows in other orders
 
@@ -67,7 +66,7 @@ def ngram_svc(settings: Settings) -> Finding:
 
 
 def tfidf(settings: Settings) -> Finding:
-    """Whole `train.py` commands of the three TF-IDF models, on EmoThreat's tweets."""
+    """Whole `train.py` commands of the three TF-IDF models, on EmoThreat's tweets and film reviews."""
     overrides = _emotions(settings)
     names = ("tfidf_nb", "tfidf_svc", "tfidf_logreg")
     sides = {
@@ -133,19 +132,20 @@ def _processes(settings: Settings) -> int:
 
 
 def _emotions(settings: Settings) -> list[str]:
-    """EmoThreat's tweets where their file lies, else the sample with several labels a text."""
-    if settings.rows or not (Path(settings.data_dir) / EMOTIONS).is_file():
+    """EmoThreat, reviews included, where its public files lie, else the sample with several labels a text."""
+    data = profiles.composed(["data=emothreat_public"])["data"]
+    files = (
+        Path(settings.data_dir) / source["repository"] / path
+        for source in data["source"].values()
+        for path in source["files"]
+    )
+    if settings.rows or not all(file.is_file() for file in files):
         return ["data=sample", "data.task=multilabel"]
-    return [
-        *("data=text_files", f"data.files.train={EMOTIONS}", "data.text_column=Sentences"),
-        f"data.label_columns={EMOTION_COLUMNS}",
-    ]
+    return ["data=emothreat_public"]
 
 
 def _what(overrides: Sequence[str]) -> str:
-    return (
-        "the sample, several labels" if "data=sample" in overrides else "EmoThreat's tweets, several labels"
-    )
+    return "the sample, several labels" if "data=sample" in overrides else "EmoThreat, several labels"
 
 
 def _command(settings: Settings, place: str, overrides: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from emoji_pred.data.emothreat_rows import EMOTIONS, LABELS, folded
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.data.sources import git_blob_id
 from emoji_pred.errors import UserError
-from emoji_pred.text import duplicate_key
+from emoji_pred.text import duplicate_key, first_words, strip_stray_invisible
 from emoji_pred.urdu import normalise_urdu
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "data"
@@ -128,9 +128,32 @@ def test_sentences_with_different_labels(
         "repeated_sentences": 2,
         "sentences_with_different_labels": 2,
     }
-    assert corpus.provenance["recovered_test"]["dropped"] == (conflicts == "drop")
+    recovered = corpus.provenance["recovered_test"]
+    assert (recovered["disputed"], recovered["dropped"]) == (1, conflicts == "drop")
+    repeats, of_tweets, of_test = corpus.warnings
+    assert repeats == "2 of 65 rows of the tweets repeat a sentence, which counts once"
+    assert of_tweets.startswith("2 sentences of the tweets stand twice with different labels: ")
+    assert of_test.startswith("1 test sentences have different labels among the tweets: ")
+    what = {"last": "the last row's", "first": "the first row's", "union": "all", "drop": "they are left out"}
+    for warning in (of_tweets, of_test):
+        assert what[conflicts] in warning and warning.endswith("(data.conflicts)")
+
+
+@pytest.mark.parametrize("conflicts", ["last", "first", "union", "drop"])
+def test_labels_that_differ_with_the_spelling_are_counted_and_kept(tmp_path: Path, conflicts: Any) -> None:
+    # Arabic and Urdu kaf; a space before the stop. Two spellings with the same labels are no conflict.
+    rows = [
+        *(("ایک کتاب", hot("anger")), ("ایک \u0643تاب", hot("fear"))),
+        *(("یہ ہے۔", hot("fear")), ("یہ ہے ۔", hot())),
+        *(("وہ کون", hot("fear")), ("وہ \u0643ون", hot("fear"))),
+    ]
+    source = write(tmp_path, train_ds_final=tweets([*SIMPLE[:50], *rows]), test_ds_final=tweets(SIMPLE[50:]))
+    corpus = load_emothreat_public(data_dir=tmp_path, source=source, conflicts=conflicts)
+    assert corpus.provenance["disputed_spellings"] == 2
     (warning,) = corpus.warnings
-    assert warning.startswith("2 sentences stand twice with different labels")
+    assert warning.startswith("2 texts stand in several spellings with different labels")
+    held = {text: labels for split in corpus.splits for text, labels in labels_of(corpus, split).items()}
+    assert (held["ایک کتاب"], held["ایک \u0643تاب"]) == ({"anger"}, {"fear"})
 
 
 # --- the public variant
@@ -166,6 +189,54 @@ def test_without_the_reviews_the_class_neutral_goes(tmp_path: Path, load: Any) -
     assert not any("فلم" in text for rows in corpus.splits.values() for text in rows.texts)
 
 
+# --- texts that a cut makes the same
+
+
+def first_two(text: str) -> str:
+    return " ".join(text.split()[:2])
+
+
+def test_texts_that_a_cut_makes_the_same_stand_in_one_split(tmp_path: Path) -> None:
+    # 40 pairs of tweets that differ from the third word on; each tweet of the test begins as one more does.
+    pairs = [(f"ا{n} ب {end}", hot(EMOTIONS[n % 6])) for n in range(40) for end in ("ج", "د")]
+    twins = [(f"{text} {place}", labels) for place, (text, labels) in enumerate(SIMPLE[:6])]
+    tested = [(f"آ{n} ب {end}", hot("anger")) for n in range(6) for end in ("ج", "د")]
+    sentences = [text for text, _ in tested if text.endswith("ج")]
+    source = write(
+        tmp_path,
+        train_ds_final=tweets([*pairs, *twins]),
+        test_ds_final=tweets(tested),
+        testing_data=table(["Sentences"], [[text] for text in (*sentences, *REVIEWS)], mark=""),
+    )
+    options = {"_target_": "emoji_pred.data.emothreat.load_emothreat_public", "name": "x", "source": source}
+
+    def twice(**cut: int) -> list[str]:
+        """Texts that stand in two splits."""
+        corpus = load_corpus({**options, **cut}, tmp_path)
+        held = Counter(text for rows in corpus.splits.values() for text in set(rows.texts))
+        return sorted(text for text, splits in held.items() if splits > 1)
+
+    assert twice() == [] == twice(max_words=2) == twice(max_words=1)
+    whole, cut = (
+        load_emothreat_public(data_dir=tmp_path, source=source, as_read=read) for read in (None, first_two)
+    )
+    # Six tweets of training begin as one of the test does, and all 20 reviews begin alike.
+    assert whole.provenance["tweets_left"]["copies_of_test_texts"] == 0
+    assert cut.provenance["tweets_left"]["copies_of_test_texts"] == 6
+    assert [text for text in whole.splits["test"].texts if text in sentences] == sentences
+    assert [text for text in cut.splits["test"].texts if text in sentences] == sentences
+
+
+def test_the_official_rows_stay_and_only_validation_is_drawn_by_the_cut(tmp_path: Path) -> None:
+    rows = [[*hot(LABELS[n % 6], of=LABELS), f"ا{n} ب {end}"] for n in range(40) for end in ("ج", "د")]
+    source = write(tmp_path, training_data=table([*LABELS, "Sentences"], rows, mark=""))
+    corpus = load_emothreat(data_dir=tmp_path, source=source, as_read=first_two)
+    train, validation = (set(map(first_two, corpus.splits[name].texts)) for name in ("train", "validation"))
+    assert len(train) + len(validation) == 40 and not train & validation
+    assert sum(len(corpus.splits[name]) for name in ("train", "validation")) == 80
+    assert len(corpus.splits["test"]) == len(TEST)
+
+
 # --- the official training file
 
 
@@ -175,6 +246,28 @@ def test_the_official_file_keeps_its_rows(tmp_path: Path) -> None:
     counts = corpus.class_counts("train") + corpus.class_counts("validation")
     assert counts.tolist() == [7, 7, 7, 7, 6, 6, 20]
     assert corpus.provenance["train"]["sentences"] == 60
+
+
+@pytest.mark.parametrize(("conflicts", "tests"), [("last", 28), ("drop", 27)])
+def test_rows_of_the_official_files_that_go_are_told(tmp_path: Path, conflicts: Any, tests: int) -> None:
+    rows = official_rows()
+    doubled = [*rows, *rows, [*hot("fear", of=LABELS), "رسمی جملہ 0"]]
+    source = write(tmp_path, training_data=table([*LABELS, "Sentences"], doubled, mark=""))
+    corpus = load_emothreat(data_dir=tmp_path, source=source, conflicts=conflicts)
+    trained = sum(len(corpus.splits[split]) for split in ("train", "validation"))
+    assert (trained, len(corpus.splits["test"])) == (60 - (conflicts == "drop"), tests)
+    repeats, of_training, of_test = corpus.warnings
+    assert repeats == "61 of 121 rows of the training file repeat a sentence, which counts once"
+    assert of_training.startswith("1 sentences of the training file stand twice with different labels: ")
+    assert of_test.startswith("1 test sentences have different labels among the tweets: ")
+    assert corpus.provenance["tweets"]["sentences_with_different_labels"] == 2
+    assert corpus.provenance["recovered_test"]["disputed"] == 1
+
+
+def test_an_official_file_without_repeats_and_an_own_test_have_nothing_to_tell(tmp_path: Path) -> None:
+    workbook(tmp_path / "test.xlsx", [*LABELS, "Sentences"], official_rows()[:9])
+    corpus = load_emothreat(data_dir=tmp_path, source=write(tmp_path), files={"test": "test.xlsx"})
+    assert corpus.warnings == () and "tweets" not in corpus.provenance
 
 
 def workbook(path: Path, header: list[str], rows: list[list[Any]]) -> None:
@@ -286,6 +379,8 @@ def test_the_real_test_is_recovered_whole(real: Corpus) -> None:
     )
     assert real.provenance["tweets"]["rows"] == 6043
     assert real.provenance["tweets"]["sentences_with_different_labels"] == 47
+    assert recovered["disputed"] == 6
+    assert real.provenance["disputed_spellings"] == 4
     # The tweets that are left are the official training tweets, but for seven: white space folded.
     counts = real.provenance["tweets_left"]["labels"]
     assert real.provenance["tweets_left"]["rows"] == 7800 - PAPER_COUNTS["neutral"] - 7
@@ -331,6 +426,28 @@ def test_the_real_raw_texts_are_found_by_their_ids(
     cleaned = load_corpus(
         {**options, "normalise": "urdu", "clean": "leak_free", "max_words": 20}, shared_data_dir
     )
-    for split, rows in cleaned.splits.items():
-        assert rows.row_ids == real.splits[split].row_ids
+    raw = {row: text for rows in real.splits.values()
+           for row, text in zip(rows.row_ids, rows.texts, strict=True)}  # fmt: skip
+    for rows in cleaned.splits.values():
+        for row, text in zip(rows.row_ids, rows.texts, strict=True):
+            assert first_words(normalise_urdu(strip_stray_invisible(raw[row])), 20) == text
     assert max(len(text.split()) for text in cleaned.splits["test"].texts) == 20
+
+
+@pytest.mark.parametrize("cut", [{"max_words": 20}, {"max_words": 5, "normalise": "urdu"}])
+def test_no_real_text_stands_on_two_sides_when_it_is_cut(
+    shared_data_dir: Path, options: dict[str, Any], real: Corpus, cut: dict[str, Any]
+) -> None:
+    corpus = load_corpus({**options, **cut}, shared_data_dir)
+    keys = [{duplicate_key(text) for text in rows.texts} for rows in corpus.splits.values()]
+    assert len(set.union(*keys)) == sum(map(len, keys))
+    tweets = [row for row in real.splits["test"].row_ids if row in corpus.splits["test"].row_ids]
+    assert len(tweets) >= 1197  # no tweet leaves the test
+
+
+def test_one_spelling_draws_the_real_rows_as_ever(
+    shared_data_dir: Path, options: dict[str, Any], real: Corpus
+) -> None:
+    spelt = load_corpus({**options, "normalise": "urdu", "clean": "leak_free"}, shared_data_dir)
+    for split, rows in spelt.splits.items():
+        assert rows.row_ids == real.splits[split].row_ids

@@ -246,6 +246,50 @@ def test_a_split_whose_label_cells_are_all_empty_is_refused() -> None:
     assert message.startswith("test.csv: the label cell of every test row is empty")
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("['joy', 'fear']", "['joy','fear']", "[joy, fear]", '["joy"]', " ['joy' 'fear'] ", "[]", "[ ]"),
+        *("[1, 2]", "[3]", "[-1 2]", "['joy'\\n 'fear']", "('joy', 'fear')", "('joy',)", "{'joy', 'fear'}"),
+    ],
+)
+@pytest.mark.parametrize("separator", [None, ","])
+def test_a_list_as_text_is_refused(cell: str, separator: str | None) -> None:
+    cells = [*(("a", "joy"), ("b", "fear")) * 10, ("c", cell.replace("\\n", "\n"))]
+    Path("lists.jsonl").write_text("".join(json.dumps({"text": t, "label": y}) + "\n" for t, y in cells))
+    message = error_of("lists.jsonl", label_separator=separator)
+    assert "row 21" in message and "is a list in text" in message
+    assert "data.label_separator" in message and "JSON lines" in message and "\n" not in message
+
+
+def test_names_in_brackets_and_faces_are_no_lists() -> None:
+    names = ("[joy]", "(joy)", "{joy}", "('_')", "[don't know]", "(^_^)", "joy [1]")
+    write_csv([(f"text {row}", names[row % 7]) for row in range(140)])
+    assert set(load().label_names) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("joy", "anger", "joy,fear"), ["1 label name(s)", "'joy,fear'", "to ','"]),
+        (("joy", "anger", "anger | joy", "joy/fear"), ["2 label name(s)", "'anger | joy'", "to '|' or '/'"]),
+        (("joy", "anger", "fear,awe"), None),  # no part is a label
+        (("joy", "anger", "joy,", "joy fear", "rock & joy"), None),
+    ],
+)
+def test_labels_that_seem_to_be_several_are_a_warning(names: tuple[str, ...], told: list[str] | None) -> None:
+    rows = [{"text": f"text {row}", "label": names[row % len(names)]} for row in range(40 * len(names))]
+    Path("joined.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    warnings = [line for line in load("joined.jsonl").warnings if "several labels in one" in line]
+    assert len(warnings) == bool(told)
+    for words in told or ():
+        assert words in warnings[0]
+    if told and len(names) == 3:
+        split = load("joined.jsonl", label_separator=",")
+        assert split.label_names == ("anger", "fear", "joy") and split.task == "multilabel"
+        assert not any("several labels in one" in line for line in split.warnings)
+
+
 def test_labels_that_differ_only_invisibly_are_pointed_at() -> None:
     write_csv([(f"t{row}", ("❤", "❤\ufe0f")[row % 2]) for row in range(40)])
     assert any("invisible" in warning for warning in load().warnings)

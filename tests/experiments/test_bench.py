@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
+from conftest import REPOSITORY
 
 from emoji_pred.errors import UserError
 from experiments.bench.__main__ import BENCHES, main
@@ -61,6 +63,21 @@ def test_memory_of_a_whole_run_is_plausible(tmp_path: Path) -> None:
 def test_whole_commands_are_measured(tmp_path: Path, name: str) -> None:
     found = run_bench(tmp_path, name, "rows=3")
     assert all(row["measured"] is not None for row in found["rows"])
+
+
+def test_tfidf_is_timed_on_all_of_emothreat_where_its_files_lie(tmp_path: Path) -> None:
+    from experiments.bench.linear import _emotions, _what
+
+    settings = parse_settings([f"data_dir={tmp_path}"])
+    source = yaml.safe_load((REPOSITORY / "conf/data/emothreat_public.yaml").read_text("utf-8"))["source"]
+    files = [tmp_path / part["repository"] / name for part in source.values() for name in part["files"]]
+    for file in files:
+        assert "data=sample" in _emotions(settings)  # until the last one is there
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert _emotions(settings) == ["data=emothreat_public"]
+    assert _what(_emotions(settings)) == "EmoThreat, several labels"
+    assert "data=sample" in _emotions(parse_settings([f"data_dir={tmp_path}", "rows=3"]))
 
 
 def test_ratio_is_of_medians_and_its_range_of_pairs() -> None:
