@@ -62,7 +62,7 @@ def best_pairs(shelf: Shelf) -> Table:
             best = [best_of_side(shelf, side, path, look) for side in SIDES]
             cells = [_looked_at(found[0], path, look) for found in best if found]
             if len(cells) == len(SIDES):
-                columns[f"{name} on {look}"] = cells
+                columns[f"{name} ({look})"] = cells
     rows = (Row(side, tuple(cells[place] for cells in columns.values())) for place, side in enumerate(SIDES))
     return Table("emothreat.survives", "", tuple(columns), tuple(rows))
 
@@ -100,13 +100,13 @@ def _ahead(best: Table, shelf: Shelf) -> list[str]:
     }
     told = []
     for look in LOOKS:
-        here = [f"{path} on {look}" for path in (COMPARED["paper_smoothed_accuracy"], COMPARED["macro_f1"])]
+        here = [f"{path} ({look})" for path in (COMPARED["paper_smoothed_accuracy"], COMPARED["macro_f1"])]
         numbers = [
             f"{name.partition(' (')[0]} {means[name][0]:.3f} against {means[name][1]:.3f}"
             for name in here
             if name in means
         ]
-        told += [f"on {look} {', '.join(numbers)}"] * bool(numbers)
+        told += [f"({look}) {', '.join(numbers)}"] * bool(numbers)
     return told
 
 
