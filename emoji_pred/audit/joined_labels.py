@@ -8,7 +8,7 @@ import numpy as np
 
 from emoji_pred.audit.findings import MOST_LABELS, Finding, count
 from emoji_pred.data.corpus import Corpus
-from emoji_pred.data.labels import joined_names
+from emoji_pred.data.labels import joined_names, to_part
 
 _SHOWN = 5
 
@@ -30,10 +30,6 @@ def joined_findings(corpus: Corpus, written: Sequence[str]) -> list[Finding]:
     )
     more = f" and {len(joined) - _SHOWN} more" if len(joined) > _SHOWN else ""
     what = "a label seems" if len(joined) == 1 else f"{len(joined)} labels seem"
-    separators = " or ".join(f"{sign!r}" for sign in dict.fromkeys(joined.values()))
-    line = (
-        f"{what} to be several in one, each a class of its own: {shown}{more}; where a text has several, set "
-        f"data.label_separator to {separators}"
-    )
+    line = f"{what} to be several in one, each a class of its own: {shown}{more}; {to_part(joined)}"
     evidence = {"rows": [int(rows[place]) for place in list(joined)[:MOST_LABELS]]}
     return [Finding("labels joined", "flaw", line, labels, evidence)]

@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -186,11 +186,13 @@ def joined_warnings(names: Sequence[str]) -> list[str]:
     if not joined:
         return []
     shown = ", ".join(repr(names[place]) for place in list(joined)[:5])
+    return [f"{len(joined)} label name(s) seem to be several labels in one: {shown}; {to_part(joined)}"]
+
+
+def to_part(joined: Mapping[int, str]) -> str:
+    """Say which option parts the names that `joined_names` found."""
     separators = " or ".join(f"{sign!r}" for sign in dict.fromkeys(joined.values()))
-    return [
-        f"{len(joined)} label name(s) seem to be several labels in one: {shown}; where a text has several, "
-        f"set data.label_separator to {separators}"
-    ]
+    return f"where a text has several, set data.label_separator to {separators}"
 
 
 def differ_by(names: Sequence[str]) -> str:
