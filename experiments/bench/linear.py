@@ -19,6 +19,7 @@ from emoji_pred.data.corpus import Corpus
 from emoji_pred.data.prepare import load_corpus
 from emoji_pred.models.linear import LinearClassifier, fit_linear
 from experiments import profiles
+from experiments.bench.commands import run_command
 from experiments.bench.measure import Finding, Row, interleave, ratio_row, seconds_row, spread
 from experiments.bench.settings import REPOSITORY, Settings
 from experiments.bench.subject import composed
@@ -156,13 +157,7 @@ def _command(settings: Settings, place: str, overrides: Sequence[str]) -> list[s
 
 def _command_seconds(settings: Settings, overrides: Sequence[str]) -> float:
     with tempfile.TemporaryDirectory() as place:
-        started = time.perf_counter()
-        done = subprocess.run(
-            _command(settings, place, overrides), cwd=REPOSITORY, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise RuntimeError(f"train.py {' '.join(overrides)}: {done.stderr[-500:]}")
-        return time.perf_counter() - started
+        return run_command(_command(settings, place, overrides))[1]
 
 
 def _peak_gb(settings: Settings) -> float:

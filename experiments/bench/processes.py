@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -13,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.bench.child import STARTED, WATCHED
+from experiments.bench.commands import run_command
 from experiments.bench.measure import Finding, Row, seconds_row, spread
-from experiments.bench.settings import REPOSITORY, Settings
+from experiments.bench.settings import Settings
 
 
 def startup(settings: Settings) -> Finding:
@@ -79,8 +78,4 @@ def _child(what: str, settings: Settings, *overrides: str) -> dict[str, Any]:
 
 
 def _checked(command: Sequence[str]) -> str:
-    environment = {**os.environ, STARTED: repr(time.time())}
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with code {done.returncode}: {done.stderr[-500:]}")
-    return done.stdout
+    return run_command(command, {STARTED: repr(time.time())})[0]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,8 +12,9 @@ import numpy as np
 
 from emoji_pred import runs
 from emoji_pred.run import identify
+from experiments.bench.commands import copy_run, run_command
 from experiments.bench.measure import Finding, Row, interleave, ratio_row, seconds_row, spread
-from experiments.bench.settings import REPOSITORY, Settings
+from experiments.bench.settings import Settings
 from experiments.profiles import composed
 
 FOUND_RUNS = 1000
@@ -32,7 +29,7 @@ def sweep_finding(settings: Settings) -> Finding:
     number = settings.rows or FOUND_RUNS
     command = [*FOUND, "trainer.progress=none", "logger=none", f"seed=range({number})"]
     with tempfile.TemporaryDirectory() as place:
-        _train(Path(place), [*command[:-1], "seed=0"])
+        _timed(Path(place), [*command[:-1], "seed=0"])
         _multiply(Path(place), command[:-1], number)
         time.sleep(2 * runs.SETTLED_SECONDS)  # files as new as these are read again
         first = _timed(Path(place), command)
@@ -78,17 +75,9 @@ def _workers(number: int) -> list[str]:
     return ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={number}"]
 
 
-def _train(place: Path, overrides: Sequence[str]) -> None:
-    command = [sys.executable, "train.py", "-m", *overrides, f"runs_dir={place}", f"cache_dir={place}/cache"]
-    done = subprocess.run(command, cwd=REPOSITORY, env=os.environ, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with code {done.returncode}: {done.stderr[-500:]}")
-
-
 def _timed(place: Path, overrides: Sequence[str]) -> float:
-    started = time.perf_counter()
-    _train(place, overrides)
-    return time.perf_counter() - started
+    command = [sys.executable, "train.py", "-m", *overrides, f"runs_dir={place}", f"cache_dir={place}/cache"]
+    return run_command(command)[1]
 
 
 def _multiply(place: Path, overrides: Sequence[str], number: int) -> None:
@@ -96,11 +85,7 @@ def _multiply(place: Path, overrides: Sequence[str], number: int) -> None:
     config = composed([*overrides, f"runs_dir={place}"])
     trained = identify({**config, "seed": 0}).directory
     for seed in range(1, number):
-        copy = identify({**config, "seed": seed}).directory
-        shutil.copytree(trained, copy)
-        result = json.loads((copy / runs.RESULT).read_text(encoding="utf-8"))
-        result |= {"run": copy.name, "config": {**result["config"], "seed": seed}}
-        (copy / runs.RESULT).write_text(json.dumps(result), encoding="utf-8")
+        copy_run(trained, identify({**config, "seed": seed}).directory, seed)
 
 
 def _answers(place: Path) -> dict[str, np.ndarray]:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from emoji_pred import runs
+from experiments.bench.commands import copy_run, run_command
 from experiments.bench.measure import Finding, Row, seconds_row, spread
-from experiments.bench.settings import REPOSITORY, Settings
+from experiments.bench.settings import Settings
 from experiments.keeping import RESULTS
 from experiments.planning import experiments_of
 from experiments.profiles import planned
@@ -53,35 +47,26 @@ def reproduce_tables(settings: Settings) -> Finding:
 
 def _multiply(target: Path, number: int) -> tuple[int, int]:
     """Copy the kept runs, and once more for further seeds, until there are enough: seeds and runs."""
-    experiments = experiments_of(papers())
+    kept = [
+        (experiment, [RESULTS / run.name for run in planned(experiment) if (RESULTS / run.name).is_dir()])
+        for experiment in experiments_of(papers())
+    ]
     for seeds in itertools.count(1):
-        sources: dict[str, Path] = {}
-        for experiment in experiments:
-            wanted = planned(experiment, seeds=seeds)
-            there = [RESULTS / run.name for run in planned(experiment) if (RESULTS / run.name).is_dir()]
-            sources |= {run.name: own for run, own in zip(wanted, itertools.cycle(there), strict=False)}
+        sources = {
+            run.name: (source, int(run.config["seed"]))
+            for experiment, there in kept
+            for run, source in zip(planned(experiment, seeds=seeds), itertools.cycle(there), strict=False)
+        }
         if len(sources) >= number:
             break
-    for name, source in sources.items():
-        shutil.copytree(source, target / name)
-        result = json.loads((target / name / runs.RESULT).read_text(encoding="utf-8"))
-        (target / name / runs.RESULT).write_text(json.dumps(result | {"run": name}), encoding="utf-8")
+    for name, (source, seed) in sources.items():
+        copy_run(source, target / name, seed)
     return seeds, len(sources)
 
 
 def _timed(place: Path, seeds: int, option: str) -> float:
-    command: Sequence[str] = [
+    command = [
         *(sys.executable, "-m", "experiments.reproduce", option, "--seeds", str(seeds)),
         *("--runs-dir", str(place / "runs"), "--out", str(place / "report")),
     ]
-    started = time.perf_counter()
-    done = subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, "EMOJI_PRED_CACHE": str(place / "cache")},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with code {done.returncode}: {done.stderr[-500:]}")
-    return time.perf_counter() - started
+    return run_command(command, {"EMOJI_PRED_CACHE": str(place / "cache")})[1]
