@@ -262,7 +262,8 @@ def _sides(table: Table, place: int, shelf: Shelf) -> list[_Side]:
         for row, line in enumerate(table.rows)
         if not line.yardstick  # its metric reads a constant in the place of the run's answers
     ]
-    metrics = {cell.metric for _, _, cell in cells if cell is not None}
+    # Papers print some rows of a column with more decimals than others: one metric all the same.
+    metrics = {replace(cell.metric, decimals=0) for _, _, cell in cells if cell is not None}
     if len(metrics) != 1:
         return []
     (metric,) = metrics

@@ -11,7 +11,7 @@ from experiments.html_report import wording
 from experiments.html_report.bars import Bar, bars, drawn_column
 from experiments.measured import Measured, Shelf
 from experiments.significance import Comparison, Summary
-from experiments.table import Row, Table
+from experiments.table import Table
 
 FEWEST = 3  # rows that are ranked: of two the cells say enough
 ABOUT = (
@@ -47,7 +47,7 @@ def _columns(table: Table) -> list[int]:
 
 
 def _narrowed(table: Table, column: int) -> Table:
-    rows = tuple(Row(row.label, (row.cells[column],)) for row in table.rows)
+    rows = tuple(replace(row, cells=(row.cells[column],)) for row in table.rows)
     return replace(table, head=(table.head[column],), rows=rows)
 
 

@@ -16,7 +16,7 @@ from experiments.html_report.bars import Bar, bars, drawn_column
 from experiments.html_report.collected import Collected
 from experiments.measured import Measured, Shelf
 from experiments.page import render
-from experiments.table import Cell, Experiment, Figure, Metric, Table, experiment_row
+from experiments.table import Cell, Experiment, Figure, Metric, Row, Table, experiment_row
 
 
 def seeded(values: tuple[float, ...], published: float | None = None) -> Measured:
@@ -153,6 +153,9 @@ def test_rows_are_ranked_and_their_pairs_listed(tmp_path: Path) -> None:
     assert places == sorted(places)
     # All runs gave the same answers, so that no pair is told apart: one bar beside all, and twelve signs.
     assert made.count("group in") == 4 and made.count(">=</td>") == 12
+    constant = Cell(experiments[0], replace(ACCURACY, select=lambda _, answers: answers))
+    among = (*table.rows, Row("a constant answer", (constant,), yardstick=True))
+    assert comparisons.section(replace(table, rows=among), Shelf(tmp_path / "runs")) == made
 
 
 def test_curves_of_a_figure_are_those_of_its_runs(tmp_path: Path) -> None:

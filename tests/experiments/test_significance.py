@@ -212,6 +212,8 @@ def test_a_column_of_several_metrics_or_counts_is_left_out(runs: Runs) -> None:
     assert first is not None and second is not None
     macro = Cell(second.experiment, Metric("accuracy", "macro_f1"))
     assert compare(table(rows[0], Row("b", (macro,))), runs.shelf) == []
+    finer = Cell(second.experiment, replace(ACCURACY, decimals=ACCURACY.decimals + 2))
+    assert compare(table(rows[0], Row("b", (finer,))), runs.shelf) == compare(table(*rows), runs.shelf)
     constant = replace(ACCURACY, select=always_top_class)
     yardstick = Row("constant", (Cell(first.experiment, constant),))
     assert compare(table(*rows, yardstick), runs.shelf) == []
