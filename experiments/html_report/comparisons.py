@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from emoji_pred.errors import UserError
 from experiments import numbers, significance
@@ -17,38 +16,48 @@ FEWEST = 3  # rows that are ranked: of two the cells say enough
 ABOUT = (
     "Rows beside one bar cannot be told apart: paired bootstrap over the rows of the split and Student's t "
     "over seeds, the larger p value of both, corrected by Holm over all pairs, at 5 %. ¹ one seed: what "
-    "another would give is not known."
+    "another would give is not known. Of every pair: ▲ the row is better than the column's, = they cannot be "
+    "told apart; pointed at, a sign tells the row's number less the column's, its interval and p."
 )
 
 
 def section(table: Table, shelf: Shelf) -> str:
-    """The comparison on one column, folded; "" where no column compares three rows."""
-    for column in _columns(table):
-        narrow = _narrowed(table, column)
-        try:
-            ranked = [one for one in significance.summary(narrow, shelf) if len(one.rows) >= FEWEST]
-        except UserError as error:  # a library is not installed
-            return f"<p class=footnote>{wording.escape(error)}</p>"
-        if ranked:
-            pairs = significance.compare(narrow, shelf)
-            measured = [shelf.measured(row.cells[0]) if row.cells[0] else None for row in narrow.rows]
-            body = "".join(_ranks(one, measured) + _pairs(one, pairs) for one in ranked)
-            title = f"Which rows differ in {wording.escape(table.head[column])}"
-            return (
-                f"<details class=compared><summary>{title}</summary><p class=soft>{ABOUT}</p>{body}</details>"
-            )
-    return ""
+    """Comparisons on each column, folded, the drawn column first; "" where none compares three rows."""
+    try:
+        ranked = [one for one in significance.summary(table, shelf) if len(one.rows) >= FEWEST]
+    except UserError as error:  # a library is not installed
+        return f"<p class=footnote>{wording.escape(error)}</p>"
+    if not ranked:
+        return ""
+    pairs = significance.compare(table, shelf)
+    first, *others = [_column(table, place, ranked, pairs, shelf) for place in _places(table, ranked)]
+    rest = "".join(f"<details><summary>{heading}</summary>{body}</details>" for heading, body in others)
+    heading, body = first
+    more = f", and in {len(others)} more" if others else ""
+    return (
+        f"<details class=compared><summary>Which rows differ in {heading}{more}</summary>"
+        f"<p class=soft>{ABOUT}</p>{body}{rest}</details>"
+    )
 
 
-def _columns(table: Table) -> list[int]:
-    """Those to try: first the one that is drawn."""
-    first = drawn_column(table)
-    return [] if first is None else [first, *(place for place in range(len(table.head)) if place != first)]
+def _places(table: Table, ranked: Sequence[Summary]) -> list[int]:
+    """The columns that compare rows, first the one that is drawn."""
+    compared = {one.column for one in ranked}
+    drawn = drawn_column(table)
+    places = [place for place, heading in enumerate(table.head) if heading in compared]
+    return sorted(places, key=lambda place: (place != drawn, place))
 
 
-def _narrowed(table: Table, column: int) -> Table:
-    rows = tuple(replace(row, cells=(row.cells[column],)) for row in table.rows)
-    return replace(table, head=(table.head[column],), rows=rows)
+def _column(
+    table: Table, place: int, ranked: Sequence[Summary], pairs: Sequence[Comparison], shelf: Shelf
+) -> tuple[str, str]:
+    """A column's heading, and its ranks and pairs, for each set of rows that can be compared."""
+    column = table.head[place]
+    cells = [row.cells[place] for row in table.rows]
+    measured = [None if cell is None else shelf.measured(cell) for cell in cells]
+    of_column = [pair for pair in pairs if pair.column == column]
+    found = [one for one in ranked if one.column == column]
+    return wording.escape(column), "".join(_ranks(one, measured) + _pairs(one, of_column) for one in found)
 
 
 def _ranks(summary: Summary, measured: Sequence[Measured | None]) -> str:
@@ -81,33 +90,30 @@ def _letters(written: str) -> list[str]:
 
 
 def _pairs(summary: Summary, pairs: Sequence[Comparison]) -> str:
-    """Rows against rows: which is above where they differ, with the numbers when it is pointed at."""
+    """Each row against those ranked after it: which are told apart, and the numbers when pointed at."""
     order = [one.place for one in summary.rows]
     labels = {one.place: one.label for one in summary.rows}
     known = {pair.places: pair for pair in pairs}
     lines = []
-    for number, first in enumerate(order, 1):
-        cells = "".join(_pair(first, second, known) for second in order)
+    for number, first in enumerate(order[:-1], 1):
+        cells = f"<td colspan={number - 1}></td>" if number > 1 else ""
+        cells += "".join(_pair(first, second, known) for second in order[number:])
         lines.append(f"<tr><th scope=row>{number}. {wording.name(labels[first])}</th>{cells}</tr>")
-    heads = "".join(f"<th scope=col>{number}</th>" for number in range(1, len(order) + 1))
+    heads = "".join(f"<th scope=col>{number}</th>" for number in range(2, len(order) + 1))
+    last = wording.name(labels[order[-1]])
     return (
         "<details><summary>Every pair</summary><div class=scroll><table class=pairs><thead><tr>"
-        f"<th scope=col></th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div></details>"
+        f"<th scope=col></th>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f"<p class=soft>Column {len(order)} is {last}.</p></details>"
     )
 
 
-def _pair(first: int, second: int, known: dict[tuple[int, int], Comparison]) -> str:
-    if first == second:
-        return "<td class=empty></td>"
-    pair = known[min(first, second), max(first, second)]
+def _pair(better: int, other: int, known: dict[tuple[int, int], Comparison]) -> str:
+    pair = known[min(better, other), max(better, other)]
     if pair.difference is None or pair.interval is None or pair.corrected is None:
         return f'<td title="{wording.escape(pair.reason)}">{wording.DASH}</td>'
-    turned = first > second
     away, (low, high) = pair.difference, pair.interval
-    if turned:
+    if better > other:  # the pair is listed the other way round
         away, low, high = -away, -high, -low
     words = f"{away:+.4g} [{low:.4g}, {high:.4g}], p = {pair.corrected:.2g}"
-    if not pair.differs:
-        return f'<td title="{words}">=</td>'
-    kind, sign = ("above", "▲") if away > 0 else ("below", "▼")
-    return f'<td class={kind} title="{words}">{sign}</td>'
+    return f'<td class=better title="{words}">▲</td>' if pair.differs else f'<td title="{words}">=</td>'

@@ -16,6 +16,7 @@ from experiments.html_report.bars import Bar, bars, drawn_column
 from experiments.html_report.collected import Collected
 from experiments.measured import Measured, Shelf
 from experiments.page import render
+from experiments.significance import Comparison, Ranked, Summary
 from experiments.table import Cell, Experiment, Figure, Metric, Row, Table, experiment_row
 
 
@@ -151,11 +152,30 @@ def test_rows_are_ranked_and_their_pairs_listed(tmp_path: Path) -> None:
     assert "Which rows differ in accuracy" in made
     places = [made.index(f"<bdi>{place}</bdi>") for place in (1, 2, 0, 3)]  # the best first
     assert places == sorted(places)
-    # All runs gave the same answers, so that no pair is told apart: one bar beside all, and twelve signs.
-    assert made.count("group in") == 4 and made.count(">=</td>") == 12
+    # All runs gave the same answers, so that no pair is told apart: one bar beside all, and six signs.
+    assert made.count("group in") == 4 and made.count(">=</td>") == 6
     constant = Cell(experiments[0], replace(ACCURACY, select=lambda _, answers: answers))
     among = (*table.rows, Row("a constant answer", (constant,), yardstick=True))
     assert comparisons.section(replace(table, rows=among), Shelf(tmp_path / "runs")) == made
+
+
+def test_a_pair_says_which_row_is_better_and_by_how_much() -> None:
+    """Of a loss: the second row of the table is the best, as its number is lower by 0.1."""
+    places = {"high": 0, "low": 1, "same": 2}
+    ranked = [Ranked(places[label], label, 0.0, "", False) for label in ("low", "same", "high")]
+    pairs = [
+        Comparison("loss", (0, 1), "high", "low", 0.1, (0.05, 0.2), p_rows=0.01, corrected=0.02),
+        Comparison("loss", (0, 2), "high", "same", 0.1, (-0.1, 0.3), p_rows=0.2, corrected=0.3),
+        Comparison("loss", (1, 2), "low", "same", reason="other <rows>"),
+    ]
+    made = comparisons._pairs(Summary("loss", tuple(ranked), ()), pairs)
+    assert re.findall(r"<td[^>]*>.?</td>", made) == [
+        '<td title="other &lt;rows&gt;">–</td>',
+        '<td class=better title="-0.1 [-0.2, -0.05], p = 0.02">▲</td>',
+        "<td colspan=1></td>",
+        '<td title="-0.1 [-0.3, 0.1], p = 0.3">=</td>',
+    ]
+    assert "1. <bdi>low</bdi>" in made and "Column 3 is <bdi>high</bdi>" in made
 
 
 def test_curves_of_a_figure_are_those_of_its_runs(tmp_path: Path) -> None:
