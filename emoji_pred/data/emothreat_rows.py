@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,11 +65,15 @@ class Sentences:
         rows: by the sentence with its white space folded.
         disputed: sentences that stood with different labels, kept or left out.
         counts: of rows, sentences, repeats and conflicts.
+        texts: how many differ in at least a character.
+        labels: rows of each label where, of texts that are alike character by character, the last row counts.
     """
 
     rows: dict[str, Row]
     disputed: frozenset[str]
     counts: dict[str, int]
+    texts: int
+    labels: Counter[Label]
 
 
 def folded(text: str) -> str:
@@ -135,7 +140,9 @@ def each_once(rows: Iterable[Row], conflicts: Conflicts) -> Sentences:
         "repeated_sentences": sum(len(group) > 1 for group in groups.values()),
         "sentences_with_different_labels": len(differ),
     }
-    return Sentences(kept, frozenset(differ), counts)
+    last = {row.text: row for group in groups.values() for row in group}
+    of_label = Counter(label for row in last.values() for label in row.labels)
+    return Sentences(kept, frozenset(differ), counts, len(last), of_label)
 
 
 def disputed_spellings(rows: Iterable[Row]) -> int:

@@ -93,6 +93,7 @@ def _models(*data: str) -> dict[str, Experiment]:
         "seven heads on the encoder": _encoder(data, *HEADS),
         "one linear layer on the encoder": _encoder(data, "model=multilabel", "loss=bce"),
         "linear SVM of character and word n-grams": _linear(data, "ngram_svc"),
+        "FFN from scratch": _scratch(data, "ffn"),
         "CNN from scratch": _scratch(data, "cnn"),
         "Transformer from scratch": _scratch(data, "transformer"),
     }

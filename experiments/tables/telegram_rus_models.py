@@ -123,6 +123,7 @@ CLUSTERS = (
     "['😉','😊','☺','😏','😜','🙃','🤗']]"
 )
 FROM_NAVEC = ("vectors=navec", "vectors.train=true", CROSS_ENTROPY)
+FFN = _words("model=ffn", CROSS_ENTROPY)
 CNN, CNN_NAVEC = _words("model=cnn", CROSS_ENTROPY), _words("model=cnn", *FROM_NAVEC)
 TRANSFORMER = _words("model=transformer", CROSS_ENTROPY)
 TRAIN_ALL = "model.network.encoder_training=full"
@@ -145,6 +146,7 @@ TFIDF_LOGREG = replace(
     ),
     random=False,
 )
+NGRAM_SVM = replace(_words("model=ngram_svc"), random=False)
 IN_PAPER: Mapping[str, Experiment] = {
     "Table 2: without LoRA (encoder frozen)": WITHOUT_LORA,
     "Table 2: with LoRA": WITH_LORA,
@@ -157,6 +159,7 @@ IN_PAPER: Mapping[str, Experiment] = {
 OURS: Mapping[str, Experiment] = {
     "word2vec, trained on the texts ten times as long": _averaged("vectors.epochs=50"),
     "average of navec vectors": _averaged("vectors=navec"),
+    "FFN from scratch": FFN,
     "CNN, embeddings from scratch": CNN,
     "CNN from navec, trained further": CNN_NAVEC,
     "Transformer from scratch": TRANSFORMER,
@@ -168,6 +171,7 @@ OURS: Mapping[str, Experiment] = {
     "fine-tuned encoder (all weights)": FINE_TUNED,
     "LoRA beside navec vectors": BESIDE_VECTORS,
     "TF-IDF of words and characters, logistic regression": TFIDF_LOGREG,
+    "linear SVM of character and word n-grams": NGRAM_SVM,
 }
 RANKS = (
     "measured with rank 32, by the runs of Table 4; the full profile has rank 8, which the authors' code has "

@@ -401,6 +401,11 @@ def test_the_recovered_labels_agree_with_the_paper_s_table(
     assert len(last) - 1197 == 7800 - PAPER_COUNTS["neutral"]
     test = [real.provenance["recovered_test"]["labels"][label] for label in EMOTIONS]
     left = np.sum(list(last.values()), axis=0) - test
+    less = real.provenance["tweets_less_test"]
+    assert less == {
+        "rows": len(last) - 1197,
+        "labels": dict(zip(EMOTIONS, left.tolist(), strict=True)),
+    }
     more = left - [PAPER_COUNTS[label] for label in EMOTIONS]
     assert dict(zip(EMOTIONS, more.tolist(), strict=True)) == {
         "anger": 0, "disgust": 0, "fear": 1, "sadness": 0, "surprise": 1, "happiness": 0
