@@ -18,12 +18,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import NoReturn
 
 from emoji_pred import runs
 from emoji_pred.errors import FAILED, UserError, did_you_mean, mistakes_told
 from emoji_pred.process import output_may_be_cut
 from experiments import keeping
+from experiments.command_line import Parser
 from experiments.commands import (
     Command,
     Hardware,
@@ -69,13 +69,6 @@ class Wish:
     out: Path
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; --help shows the options")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends with 0, 1 where a run failed, 2 for a mistake, 130 for Ctrl-C."""
     try:
@@ -118,8 +111,8 @@ def wish_of(arguments: Sequence[str] | None) -> Wish:
     )
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m experiments.reproduce",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
