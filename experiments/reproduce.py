@@ -40,6 +40,7 @@ from experiments.table import EVERYTHING, Paper, chosen
 PAGES, OF_TABLES = ("markdown", "html"), ("latex", "csv")
 FEW_CHARS = 100  # of an error that was told before
 FORMATS = (*PAGES, *OF_TABLES)
+MOST = 1000  # seeds, or jobs: a slip of the hand would be planned for hours
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,13 @@ def _parser() -> Parser:
 
 
 def _count(name: str, typed: str) -> int | None:
-    if not typed.strip():
+    digits = typed.strip()
+    if not digits:
         return None
-    if not typed.strip().isascii() or not typed.strip().isdigit() or int(typed) < 1:
-        raise UserError(f"{name}={typed} is no number of 1 or more")
-    return int(typed)
+    few = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MOST))
+    if not few or not 1 <= int(digits) <= MOST:
+        raise UserError(f"{name}={digits[:FEW_CHARS]} is no number from 1 to {MOST}")
+    return int(digits)
 
 
 def _formats(typed: str) -> tuple[str, ...]:
