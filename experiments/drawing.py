@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emoji_pred import runs
-from emoji_pred.errors import UserError
+from emoji_pred.errors import UserError, mistakes_told
+from experiments.command_line import Parser
 from experiments.keeping import RESULTS, ROOT, KeptRun
 from experiments.measured import Shelf
 from experiments.pages.telegram_rus import FIGURES, PHRASES
@@ -94,21 +95,21 @@ def _keep_phrases(run: str, answers: str, path: Path) -> None:
 
 
 def main(typed: Sequence[str] | None = None) -> None:
-    """Draw what papers have, all or those that are named."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    """Draw what papers have, all or those that are named; a user's mistake ends it with code 2."""
+    parser = Parser(
+        prog="python -m experiments.drawing",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("papers", nargs="?", default="", help="names parted by commas; all by default")
     default = Path(os.environ.get("EMOJI_PRED_RUNS", ROOT / "runs"))
     parser.add_argument("--runs-dir", type=Path, default=default, help="where train.py leaves its runs")
     parser.add_argument("--emoji-font", help="a colour font for the picture")
-    arguments = parser.parse_args(typed)
-    try:
+    with mistakes_told():
+        arguments = parser.parse_args(typed)
         for paper in chosen(arguments.papers):
             for path in draw(paper, Shelf(RESULTS), arguments.runs_dir, arguments.emoji_font):
                 print(f"written: {path.relative_to(ROOT)}")
-    except UserError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

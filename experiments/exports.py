@@ -1,4 +1,4 @@
-"""A table for a paper (LaTeX) and for a program (CSV): the same cells as on the page."""
+"""A table for a paper (LaTeX) and for a program (CSV): the same numbers as on the page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import emoji
 
-from experiments.measured import Measured, Shelf, Verdict
-from experiments.table import Cell, Metric, Row, Table
+from experiments import numbers, stand_ins
+from experiments.markup import sentence
+from experiments.measured import ROWS, Measured, Shelf, Verdict
+from experiments.table import Cell, Row, Table
 
 COLUMNS = (
     *("table", "row", "column", "split", "published", "mean", "low", "high", "interval_of", "seeds"),
@@ -23,21 +25,22 @@ _ESCAPED = {
     **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
     # Square brackets would be read as an option where they follow a line's end.
     **{"[": "{[}", "]": "{]}", "`": r"\textasciigrave{}"},
+    **{"*": r"\textasteriskcentered{}", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}", "¶": r"\P{}"},
+    '"': "''",  # babel gives a straight quote a meaning in some languages
+    **{numbers.MINUS: "$-$", numbers.NO_NUMBER: "--", "±": r"$\pm$", "×": r"$\times$", "→": r"$\to$"},
+    **{"≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$"},
 }
 _BLANKS = re.compile(r"\s+")
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[ \u200c][\u0590-\u08ff]+)*")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 MARKS = {
-    Verdict.REPRODUCED: ("$=$", "reproduced"),
-    Verdict.BETTER: (r"$\uparrow$", "better than published"),
-    Verdict.WORSE: (r"$\downarrow$", "worse than published"),
-    Verdict.DIFFERENT: (r"$\neq$", "another count than published"),
-    Verdict.INCONCLUSIVE: ("$?$", "inconclusive"),
-    Verdict.NOT_COMPARABLE: (r"$\ast$", "not comparable: a stand-in for the published encoder or data"),
+    **{Verdict.REPRODUCED: "$=$", Verdict.BETTER: r"$\uparrow$", Verdict.WORSE: r"$\downarrow$"},
+    **{Verdict.DIFFERENT: r"$\neq$", Verdict.INCONCLUSIVE: "$?$", Verdict.NOT_COMPARABLE: "n/c"},
 }
-STALE = (r"$\circ$", "measured before a change of the code that alters it")
-PREAMBLE = r"\usepackage{booktabs}"
+STALE = r"$\circ$"
+OF_ROWS = r"\textsuperscript{b}"  # of an interval of one run; one over seeds has no mark
+PREAMBLE = (r"\usepackage{booktabs}", r"\usepackage{adjustbox}")
 EMOJI_FONT = (
     r"\usepackage{fontspec}",
     r"\newfontfamily\emojifont{Noto Color Emoji}[Renderer=HarfBuzz]",
@@ -70,7 +73,8 @@ def _escaped_words(text: str) -> str:
 def latex(table: Table, shelf: Shelf) -> str:
     """A table in LaTeX, by booktabs: published beside measured, with intervals, marks and their legend.
 
-    The comment above it names the lines that a preamble needs. Emoji and Urdu need LuaLaTeX.
+    It is made smaller where it is wider than the line. The comment above it names the lines that a preamble
+    needs. Emoji and Urdu need LuaLaTeX.
 
     Args:
         table: what is written.
@@ -83,14 +87,16 @@ def latex(table: Table, shelf: Shelf) -> str:
         r"\centering\small",
         rf"\caption{{{escaped(table.title)}}}",
         rf"\label{{tab:{re.sub('[^A-Za-z0-9.-]+', '-', table.name)}}}",
+        r"\begin{adjustbox}{max width=\linewidth}",
         rf"\begin{{tabular}}{{l{''.join('rr' if both else 'r' for both in published)}}}",
         r"\toprule",
         *_heading(table.head, published),
         r"\midrule",
-        *(_line(row, published, measured) for row in table.rows),
+        *(_line(row, _label(row, table, shelf), published, measured) for row in table.rows),
         r"\bottomrule",
         r"\end{tabular}",
-        *_legend(table, list(measured.values())),
+        r"\end{adjustbox}",
+        *_below(_legend(table, shelf, published, list(measured.values()))),
         r"\end{table}",
     ]
     body = "\n".join(lines)
@@ -104,12 +110,12 @@ def _has_published(table: Table, place: int) -> bool:
 
 def _comment(name: str, body: str) -> list[str]:
     """What a user must know to compile it."""
-    needed = [PREAMBLE]
+    needed = [*PREAMBLE]
     for sign, font in ((r"\textemoji", EMOJI_FONT), (r"\righttoleft", URDU_FONT)):
         needed += font if sign in body else ()
     if _CYRILLIC.search(body):
         needed += RUSSIAN_FONT
-    engine = " (LuaLaTeX)" if len(needed) > 1 else ""
+    engine = " (LuaLaTeX)" if len(needed) > len(PREAMBLE) else ""
     lines = [
         f"{name}, written by `make reproduce-tables`. The preamble needs{engine}:",
         *dict.fromkeys(needed),
@@ -131,53 +137,91 @@ def _heading(head: Sequence[str], published: Sequence[bool]) -> list[str]:
     return [" & ".join(first) + r" \\", "".join(rules), " & ".join(second) + r" \\"]
 
 
-def _line(row: Row, published: Sequence[bool], measured: dict[Cell, Measured]) -> str:
-    parts = [escaped(row.label)]
+def _label(row: Row, table: Table, shelf: Shelf) -> str:
+    signs = ",".join(map(escaped, stand_ins.signs_of(row, table, shelf)))
+    return escaped(row.label) + (rf"\textsuperscript{{{signs}}}" if signs else "")
+
+
+def _line(row: Row, label: str, published: Sequence[bool], measured: dict[Cell, Measured]) -> str:
+    parts = [label]
     for cell, both in zip(row.cells, published, strict=True):
         if both:
-            parts.append("" if cell is None else _number(cell.published, cell.metric.decimals))
+            parts.append("" if cell is None else escaped(numbers.published(cell.metric, cell.published)))
         parts.append("" if cell is None else _measured(measured[cell]))
     return " & ".join(parts) + r" \\"
 
 
-def _number(value: float | None, decimals: int) -> str:
-    return "--" if value is None else f"{value:.{decimals}f}".replace("-", "$-$")
-
-
-def decimals_of(metric: Metric) -> int:
-    """Of a measured number: one more than was published, but of a count."""
-    return metric.decimals + (metric.higher_is_better is not None)
-
-
 def _measured(found: Measured) -> str:
-    if found.mean is None:
-        before = found.before.mean if found.before else None
-        return "--" if before is None else f"({_number(before, decimals_of(found.cell.metric))})\\,{STALE[0]}"
-    decimals = decimals_of(found.cell.metric)
-    text = _number(found.mean, decimals)
-    if found.interval is not None:
-        low, high = (_number(end, decimals) for end in found.interval)
-        text += rf"\,{{\scriptsize[{low}, {high}]}}"
-    return text + (rf"\,{MARKS[found.verdict][0]}" if found.verdict in MARKS else "")
+    """With its interval and verdict; what stale runs said never as the plain number."""
+    if found.before:
+        return rf"({_mean_and_interval(found.before)})\,{STALE}"
+    mark = MARKS.get(found.verdict)
+    return _mean_and_interval(found) + (rf"\,{mark}" if mark else "")
 
 
-def _legend(table: Table, measured: Sequence[Measured]) -> list[str]:
-    """The marks and intervals that the table has, explained; and the rows' notes."""
-    verdicts = [found.verdict for found in measured]
-    parts = [f"{sign} {words}" for verdict, (sign, words) in MARKS.items() if verdict in verdicts]
-    if any(found.stale for found in measured):
-        parts.append(" ".join(STALE))
-    if any(found.mean is None and not found.stale for found in measured):
-        parts.append("-- not run")
-    of = {found.interval_of for found in measured if found.interval}
-    for name, words in (
-        ("seeds", "of the mean over seeds, Student's"),
-        ("rows", "of one run, bootstrap over rows"),
-    ):
-        if name in of:
-            parts.append(rf"{{[}}\,{{]}} 95\,\% interval {words}")
-    parts += [f"{escaped(row.label)}: {escaped(row.note)}" for row in table.rows if row.note]
-    return [rf"\par\smallskip{{\footnotesize {'; '.join(parts)}.}}"] if parts else []
+def _mean_and_interval(found: Measured) -> str:
+    text, interval = escaped(numbers.mean(found)), escaped(numbers.interval(found))
+    if not interval:
+        return text
+    return text + rf"\,{{\scriptsize{interval}}}" + (OF_ROWS if found.interval_of == ROWS else "")
+
+
+def _below(lines: Sequence[str]) -> list[str]:
+    """Lines of small print, each a paragraph."""
+    if not lines:
+        return []
+    return [r"\par\smallskip", r"{\footnotesize\raggedright", *(rf"{line}\par" for line in lines), "}"]
+
+
+def _legend(table: Table, shelf: Shelf, published: Sequence[bool], measured: Sequence[Measured]) -> list[str]:
+    """What the intervals, marks, dashes and signs of a table say, as far as it has them; the rows' notes."""
+    return [
+        *_intervals([one.before or one for one in measured]),
+        *_verdicts(measured),
+        *_dashes(table, published, measured),
+        *_stand_in_texts(table, shelf),
+        *(f"{escaped(row.label)}: {escaped(row.note.rstrip('.'))}." for row in table.rows if row.note),
+        *_stale(measured),
+    ]
+
+
+def _intervals(measured: Sequence[Measured]) -> list[str]:
+    kinds = {one.interval_of for one in measured if one.interval}
+    parts = [
+        rf"{{[}}\,{{]}}{OF_ROWS if kind == ROWS else ''} 95\,\% interval {words}"
+        for kind, words in numbers.INTERVALS.items()
+        if kind in kinds
+    ]
+    return [f"{'; '.join(parts)}."] if parts else []
+
+
+def _verdicts(measured: Sequence[Measured]) -> list[str]:
+    found = {one.verdict for one in measured}
+    parts = [f"{sign} {numbers.WORDS[verdict]}" for verdict, sign in MARKS.items() if verdict in found]
+    return [f"Beside the measured number: {'; '.join(parts)}."] if parts else []
+
+
+def _dashes(table: Table, published: Sequence[bool], measured: Sequence[Measured]) -> list[str]:
+    """A dash where the paper printed nothing is another than one where our runs have no such number."""
+    cells = [cell for row in table.rows for cell, both in zip(row.cells, published, strict=True) if both]
+    parts = []
+    if any(cell is not None and cell.published is None for cell in cells):
+        parts.append("-- below published: nothing was published")
+    if any(not one.before and numbers.mean(one) == numbers.NO_NUMBER for one in measured):
+        parts.append("-- below measured: the runs have no such number")
+    return [f"{'; '.join(parts)}."] if parts else []
+
+
+def _stand_in_texts(table: Table, shelf: Shelf) -> list[str]:
+    if common := stand_ins.of_every_row(table, shelf):
+        return [rf"\textbf{{Every row is a stand-in.}} {escaped(sentence(common))}"]
+    signs = stand_ins.signs(table, shelf)
+    return [rf"\textsuperscript{{{escaped(sign)}}} {escaped(sentence(text))}" for text, sign in signs.items()]
+
+
+def _stale(measured: Sequence[Measured]) -> list[str]:
+    reasons = dict.fromkeys(text for one in measured for text in one.stale)
+    return [f"{STALE} Stale, measured before a change: {escaped(text.rstrip('.'))}." for text in reasons]
 
 
 def csv_text(table: Table, shelf: Shelf) -> str:

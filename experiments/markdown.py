@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from experiments import numbers, profiles
+from experiments import numbers, profiles, stand_ins
 from experiments.keeping import ROOT
 from experiments.markup import Links, anchor, grid, heading, named, picture, sentence, shown
-from experiments.measured import ROWS, SEEDS, Measured, Shelf, Verdict
+from experiments.measured import Measured, Shelf
 from experiments.table import Cell, Experiment, Figure, Finding, Row, Table
 
-SIGNS = ("\\*", "†", "‡", "§", "¶")  # of stand-ins; Markdown reads a bare asterisk
 STALE = "⌛"  # of a number that the code of today would not give
 FEW_COMMANDS = 3  # that stand open below a table
-WORDS = {
-    Verdict.REPRODUCED: "reproduced",
-    Verdict.BETTER: "better than published",
-    Verdict.WORSE: "worse",
-    Verdict.DIFFERENT: "a different count",
-    Verdict.INCONCLUSIVE: "inconclusive, our runs spread too widely",
-    Verdict.NOT_COMPARABLE: "not comparable, a stand-in",
-}
-INTERVALS = {
-    SEEDS: "over seeds (Student's t)",
-    ROWS: "of one run, over the rows of its split (bootstrap)",
-}
 
 
 def table(wanted: Table, shelf: Shelf, level: int = 2) -> str:
@@ -103,34 +89,21 @@ def _fields(found: Measured | None, is_beside: bool) -> list[str]:
 
 
 def _label(row: Row, wanted: Table, shelf: Shelf) -> str:
-    signs = _signs(wanted, shelf)
-    texts = [] if _common_stand_in(wanted, shelf) else dict.fromkeys(_stand_ins(row, shelf))
-    own = [signs[text] for text in texts]
+    signs = map(_escaped, stand_ins.signs_of(row, wanted, shelf))
     note = [f"<sup>{place}</sup>" for place, noted in _noted(wanted) if noted is row]
-    return " ".join([named(row.label), *own, *note])
+    return " ".join([named(row.label), *signs, *note])
 
 
-def _stand_ins(row: Row, shelf: Shelf) -> list[str]:
-    return [text for cell in row.cells if cell and (text := shelf.stand_in(cell.experiment))]
-
-
-def _common_stand_in(wanted: Table, shelf: Shelf) -> str:
-    """The stand-in of every cell, if it is the same."""
-    texts = {shelf.stand_in(cell.experiment) for row in wanted.rows for cell in row.cells if cell}
-    return texts.pop() if len(texts) == 1 else ""
-
-
-def _signs(wanted: Table, shelf: Shelf) -> dict[str, str]:
-    """Each text of a stand-in with the sign that its rows carry."""
-    texts = dict.fromkeys(text for row in wanted.rows for text in _stand_ins(row, shelf))
-    more = (f"({place})" for place in itertools.count(len(SIGNS) + 1))
-    return dict(zip(texts, itertools.chain(SIGNS, more), strict=False))
+def _escaped(sign: str) -> str:
+    """Markdown reads a bare asterisk."""
+    return sign.replace("*", "\\*")
 
 
 def _stand_in_texts(wanted: Table, shelf: Shelf) -> list[str]:
-    if common := _common_stand_in(wanted, shelf):
+    if common := stand_ins.of_every_row(wanted, shelf):
         return [f"**Every row is a stand-in.** {sentence(common)}"]
-    return [f"{sign} {sentence(text)}" for text, sign in _signs(wanted, shelf).items()]
+    signs = stand_ins.signs(wanted, shelf)
+    return [f"{_escaped(sign)} {sentence(text)}" for text, sign in signs.items()]
 
 
 def _noted(wanted: Table) -> list[tuple[int, Row]]:
@@ -175,15 +148,17 @@ def _same_runs(wanted: Table, shelf: Shelf) -> str:
 def _legend(found: Iterable[Measured]) -> str:
     """What the brackets and the signs of a table say, as far as it has them."""
     found = list(found)
-    kinds = [kind for kind in INTERVALS if any(one.interval_of == kind for one in found)]
+    kinds = [kind for kind in numbers.INTERVALS if any(one.interval_of == kind for one in found)]
     signs = [verdict for verdict in numbers.MARKS if any(one.verdict is verdict for one in found)]
     lines = []
     if kinds:
-        lines.append(f"In brackets: the 95 % interval, {' or '.join(INTERVALS[kind] for kind in kinds)}.")
+        lines.append(
+            f"In brackets: the 95 % interval, {' or '.join(numbers.INTERVALS[kind] for kind in kinds)}."
+        )
     if signs:
         lines.append(
             "Beside the difference: "
-            + "; ".join(f"{numbers.MARKS[verdict]} {WORDS[verdict]}" for verdict in signs)
+            + "; ".join(f"{numbers.MARKS[verdict]} {numbers.WORDS[verdict]}" for verdict in signs)
             + "."
         )
     return " ".join(lines)

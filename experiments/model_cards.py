@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from experiments.cards.best import Trained, all_kept, experiments_of, identity, 
 from experiments.cards.card import model_card
 from experiments.cards.content import need_split, number
 from experiments.cards.facts import facts_of
+from experiments.command_line import Parser
 from experiments.keeping import RESULTS, ROOT, KeptRun, keep, kept
 
 DATASETS = ("tweeteval", "telegram_rus_small", "emothreat_public")
@@ -24,7 +24,7 @@ CARDS = ROOT / "results" / "model_cards"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; ends with code 2 and one line for a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.model_cards", description=__doc__)
+    parser = Parser(prog="python -m experiments.model_cards", description=__doc__)
     parser.add_argument(
         "run", nargs="?", metavar="RUN", help="a run's directory, its name or the first digits"
     )
@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--out", type=Path, help="with RUN: the file (default: shown); else the directory of the three cards"
     )
-    options = parser.parse_args(arguments)
     with mistakes_told():
+        options = parser.parse_args(arguments)
         if options.run is None:
             for path in write_cards(options.out or CARDS):
                 print(f"written: {path}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from experiments.measured import Measured, Verdict
+from experiments.measured import ROWS, SEEDS, Measured, Verdict
 from experiments.table import Metric
 
 NOT_RUN = "not run"
@@ -18,6 +18,18 @@ MARKS = {  # of a verdict, where there is no room for the word
     Verdict.DIFFERENT: "≠",
     Verdict.INCONCLUSIVE: "?",
     Verdict.NOT_COMPARABLE: "n/c",
+}
+WORDS = {
+    Verdict.REPRODUCED: "reproduced",
+    Verdict.BETTER: "better than published",
+    Verdict.WORSE: "worse",
+    Verdict.DIFFERENT: "a different count",
+    Verdict.INCONCLUSIVE: "inconclusive, our runs spread too widely",
+    Verdict.NOT_COMPARABLE: "not comparable, a stand-in",
+}
+INTERVALS = {
+    SEEDS: "over seeds (Student's t)",
+    ROWS: "of one run, over the rows of its split (bootstrap)",
 }
 
 

@@ -18,12 +18,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import NoReturn
 
 from emoji_pred import runs
 from emoji_pred.errors import FAILED, UserError, did_you_mean, mistakes_told
 from emoji_pred.process import output_may_be_cut
 from experiments import keeping
+from experiments.command_line import Parser
 from experiments.commands import (
     Command,
     Hardware,
@@ -40,6 +40,7 @@ from experiments.table import EVERYTHING, Paper, chosen
 PAGES, OF_TABLES = ("markdown", "html"), ("latex", "csv")
 FEW_CHARS = 100  # of an error that was told before
 FORMATS = (*PAGES, *OF_TABLES)
+MOST = 1000  # seeds, or jobs: a slip of the hand would be planned for hours
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,6 @@ class Wish:
     formats: tuple[str, ...]
     places: Places
     out: Path
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; --help shows the options")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -118,8 +112,8 @@ def wish_of(arguments: Sequence[str] | None) -> Wish:
     )
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m experiments.reproduce",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -144,11 +138,13 @@ def _parser() -> _Parser:
 
 
 def _count(name: str, typed: str) -> int | None:
-    if not typed.strip():
+    digits = typed.strip()
+    if not digits:
         return None
-    if not typed.strip().isascii() or not typed.strip().isdigit() or int(typed) < 1:
-        raise UserError(f"{name}={typed} is no number of 1 or more")
-    return int(typed)
+    few = digits.isascii() and digits.isdigit() and len(digits) <= len(str(MOST))
+    if not few or not 1 <= int(digits) <= MOST:
+        raise UserError(f"{name}={digits[:FEW_CHARS]} is no number from 1 to {MOST}")
+    return int(digits)
 
 
 def _formats(typed: str) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ again and compared byte by byte; nothing else may lie in the results. One line a
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from experiments.checked_pages import page_differences
 from experiments.checked_places import strangers
 from experiments.checked_runs import UNREAD, run_differences
 from experiments.checked_training import retrain
+from experiments.command_line import Parser
 from experiments.keeping import RESULTS
 from experiments.table import papers
 
@@ -28,8 +28,8 @@ CHEAPEST = "cheapest"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; ends with 0, 1 where anything differs, 2 for a mistake."""
-    options = _parser().parse_args(arguments)
     with mistakes_told():
+        options = _parser().parse_args(arguments)
         lines = verify(options.results, pages=not options.no_pages, again=options.retrain)
     for line in lines:
         print(line, file=sys.stderr)
@@ -38,10 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(FAILED)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.verify", description=(__doc__ or "").partition("\n")[0]
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="python -m experiments.verify", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--results", type=Path, default=RESULTS, help="the kept runs (default: results/runs)")
     parser.add_argument("--no-pages", action="store_true", help="the kept runs alone")
     parser.add_argument(

@@ -21,6 +21,7 @@ from emoji_pred.dashboard import PROJECT
 from emoji_pred.errors import UserError, mistakes_told, one_line
 from emoji_pred.wandb_mode import Mode, wandb_mode
 from emoji_pred.wandb_process import run_settings, server_answers
+from experiments.command_line import Parser
 from experiments.keeping import RESULTS
 from experiments.measured import RULE, Shelf
 from experiments.table import Paper, chosen, papers
@@ -33,7 +34,7 @@ OFFLINE_INSTEAD = "--offline keeps the tables here for `wandb sync`"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; ends with code 2 and one line for a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.wandb_report", description=__doc__)
+    parser = Parser(prog="python -m experiments.wandb_report", description=__doc__)
     parser.add_argument("--tables", default="all", help="such as tweeteval or tweeteval.4,emothreat")
     parser.add_argument("--project", default=PROJECT, help=f"of W&B (default {PROJECT})")
     parser.add_argument("--entity", help="whose project it is (default: WANDB_ENTITY, or your own)")
@@ -44,9 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the kept runs lie")
     parser.add_argument("--dry-run", action="store_true", help="log nothing, but write the reports as JSON")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where --dry-run writes (default: shown)")
-    options = parser.parse_args(arguments)
     with mistakes_told():
-        _run(options)
+        _run(parser.parse_args(arguments))
 
 
 def _run(options: argparse.Namespace) -> None:

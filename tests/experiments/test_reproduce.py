@@ -78,8 +78,10 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         (["--profile", "gpu"], ("PROFILE=gpu", "smoke, cpu, full")),
         (["--format", "latx"], ("FORMAT=latx", "did you mean latex?")),
         (["--format", "markdown,pdf"], ("FORMAT=pdf", "html", "all")),
-        (["--seeds", "0"], ("SEEDS=0", "1 or more")),
-        (["--jobs", "two"], ("JOBS=two", "1 or more")),
+        (["--seeds", "0"], ("SEEDS=0 ", "from 1 to 1000")),
+        (["--seeds", "1001"], ("SEEDS=1001 ", "from 1 to 1000")),
+        (["--seeds", "9" * 5000], ("SEEDS=999", "from 1 to 1000")),
+        (["--jobs", "two"], ("JOBS=two ", "from 1 to 1000")),
         (["--launcher", "slurm"], ("LAUNCHER=slurm", "submitit_slurm")),
         (["--launcher", "ray seed=3"], ("seed=3", "hydra.launcher.KEY=VALUE")),
         (["--launcher", "ray trainer.max_steps=9"], ("trainer.max_steps=9", "would change what is trained")),
@@ -93,6 +95,11 @@ def test_a_mistake_is_one_line_that_says_what_there_is(
     code, _, err = main(*typed)
     assert code == 2 and len(err.splitlines()) == 1 and err.startswith("error: ")
     assert all(word in err for word in words)
+
+
+def test_as_many_seeds_as_there_may_be_are_read() -> None:
+    wish = reproduce.wish_of(["--seeds", " 1000 ", "--jobs", "1"])
+    assert (wish.seeds, wish.hardware.jobs) == (1000, 1)
 
 
 @pytest.mark.parametrize("option", ["--runs-dir", "--out"])
