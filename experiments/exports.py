@@ -6,12 +6,14 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import emoji
 
 from experiments import numbers, stand_ins
 from experiments.markup import sentence
 from experiments.measured import ROWS, Measured, Shelf, Verdict
+from experiments.profiles import NOTE_OF_SMOKE, SMOKE
 from experiments.table import Cell, Row, Table
 
 COLUMNS = (
@@ -175,7 +177,9 @@ def _below(lines: Sequence[str]) -> list[str]:
 
 def _legend(table: Table, shelf: Shelf, published: Sequence[bool], measured: Sequence[Measured]) -> list[str]:
     """What the intervals, marks, dashes and signs of a table say, as far as it has them; the rows' notes."""
+    smoke = [rf"\textbf{{{escaped(NOTE_OF_SMOKE)}}}"] if shelf.profile == SMOKE else []
     return [
+        *smoke,
         *_intervals([one.before or one for one in measured]),
         *_verdicts(measured),
         *_dashes(table, published, measured),
@@ -239,7 +243,9 @@ def csv_text(table: Table, shelf: Shelf) -> str:
     for row in table.rows:
         for name, cell in zip(table.head, row.cells, strict=True):
             if cell is not None:
-                writer.writerow(_fields(table, row, name, shelf.measured(cell)))
+                found = shelf.measured(cell)
+                stand_in = NOTE_OF_SMOKE if shelf.profile == SMOKE else found.stand_in
+                writer.writerow(_fields(table, row, name, replace(found, stand_in=stand_in)))
     return stream.getvalue()
 
 

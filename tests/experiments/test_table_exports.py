@@ -14,7 +14,7 @@ from kept_answers import kept_run
 from experiments import markdown, measured
 from experiments.exports import COLUMNS, csv_text, escaped, latex
 from experiments.measured import Measured, Shelf
-from experiments.profiles import Planned
+from experiments.profiles import CPU, NOTE_OF_SMOKE, SMOKE, Planned
 from experiments.table import Experiment, Metric, Row, Table, experiment_row, papers
 
 STAND_IN = r"stand-in\textsuperscript{\textasteriskcentered{}}"
@@ -262,3 +262,13 @@ def test_a_stale_number_is_marked_and_no_number_of_the_csv(
     assert "over seeds" in text
     (line,) = csv.DictReader(io.StringIO(csv_text(own, shelf)))
     assert (line["mean"], line["verdict"], line["stale"]) == ("", "not run", "rounded otherwise")
+
+
+def test_of_a_smoke_run_it_is_said_that_its_numbers_mean_nothing(tmp_path: Path) -> None:
+    made, smoke = (Shelf(tmp_path / "kept", profile) for profile in (CPU, SMOKE))
+    wanted = table(experiment_row("CNN", Experiment(("data=sample", "model=cnn")), (ACCURACY,)))
+    assert escaped(NOTE_OF_SMOKE) in latex(wanted, smoke) and escaped(NOTE_OF_SMOKE) not in latex(
+        wanted, made
+    )
+    (line,) = csv.DictReader(io.StringIO(csv_text(wanted, smoke)))
+    assert line["stand_in"] == NOTE_OF_SMOKE
