@@ -28,11 +28,11 @@ _BLANKS = re.compile(r"\s+")
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[ \u200c][\u0590-\u08ff]+)*")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
-MARKS = {
+MARKS = {  # a count that agrees needs none
     Verdict.REPRODUCED: ("$=$", "reproduced"),
     Verdict.BETTER: (r"$\uparrow$", "better than published"),
     Verdict.WORSE: (r"$\downarrow$", "worse than published"),
-    Verdict.DIFFERENT: (r"$\neq$", "another count than published"),
+    Verdict.DIFFERENT: (r"$\neq$", "different from published, neither better nor worse"),
     Verdict.INCONCLUSIVE: ("$?$", "inconclusive"),
     Verdict.NOT_COMPARABLE: (r"$\ast$", "not comparable: a stand-in for the published encoder or data"),
 }
@@ -146,7 +146,7 @@ def _number(value: float | None, decimals: int) -> str:
 
 def decimals_of(metric: Metric) -> int:
     """Of a measured number: one more than was published, but of a count."""
-    return metric.decimals + (metric.higher_is_better is not None)
+    return metric.decimals + (not metric.is_count)
 
 
 def _measured(found: Measured) -> str:

@@ -19,7 +19,7 @@ WORDS = {
     Verdict.REPRODUCED: "reproduced",
     Verdict.BETTER: "better than published",
     Verdict.WORSE: "worse",
-    Verdict.DIFFERENT: "a different count",
+    Verdict.DIFFERENT: "different, neither better nor worse",
     Verdict.INCONCLUSIVE: "inconclusive, our runs spread too widely",
     Verdict.NOT_COMPARABLE: "not comparable, a stand-in",
 }
@@ -79,7 +79,7 @@ def _is_one_number(column: Sequence[Measured]) -> bool:
 
 
 def _is_same_counts(column: Sequence[Measured]) -> bool:
-    counts = [one for one in column if one.cell.metric.higher_is_better is None]
+    counts = [one for one in column if one.cell.metric.is_count]
     return bool(column) and len(counts) == len(column) and all(one.difference == 0 for one in column)
 
 

@@ -95,8 +95,8 @@ def test_verdicts_have_a_sign_and_a_word(elements: Elements) -> None:
         attributes["data-v"] for tag, attributes in elements.found if tag == "td" and "data-v" in attributes
     }
     # One interval is half a point wide, the other run has a stand-in, and two experiments have no run.
-    assert cells == {"inconclusive", "not-comparable", "not-run", "not-published", "reproduced"}
-    assert "?inconclusive: 0.320" in elements.text
+    assert cells == {"inconclusive", "not-comparable", "not-run", "not-published", "same"}
+    assert "?inconclusive: 0.320" in elements.text and "=same: 8" in elements.text
     assert "a small model for the paper's" in elements.text
 
 
