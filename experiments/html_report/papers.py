@@ -108,12 +108,12 @@ def finding_id(finding: Finding) -> str:
 
 
 def _audit(name: str, audits: Path | None) -> str:
-    words = f"audit of {wording.escape(name)}"
-    return (
-        f'<a href="{wording.escape((audits / name / "audit.html").as_posix())}">{words}</a>'
-        if audits
-        else words
-    )
+    """An audit is a file of its own, which is not sent along with this page: so it is said where it lies."""
+    words, file = f"audit of {wording.escape(name)}", Path(name, "audit.html")
+    if audits:
+        words = f'<a href="{wording.escape((audits / file).as_posix())}">{words}</a>'
+    place = (Path("results", "audit") / file).as_posix()
+    return f"{words} (another file: <code>{wording.escape(place)}</code> of the repository)"
 
 
 def contents(papers: Sequence[tuple[Paper, Sequence[Entry]]]) -> str:

@@ -169,6 +169,25 @@ def test_every_link_within_the_page_leads_somewhere(elements: Elements) -> None:
     )
 
 
+def test_an_audit_says_that_it_is_another_file(elements: Elements, results: Path) -> None:
+    """Its link is dead where the page was sent on alone."""
+    place = "audit of invented (another file: results/audit/invented/audit.html of the repository)"
+    assert place in elements.text
+    alone = Elements(render((a_paper(),), Shelf(results)))
+    assert place in alone.text
+    assert "audit/invented/audit.html" not in [attributes.get("href") for _, attributes in alone.found]
+
+
+def test_cells_of_findings_are_not_counted_again(elements: Elements, results: Path) -> None:
+    """The table has 7 cells; the two bars of the finding show cells of it, and are no more than these."""
+    assert "7 cells of 1 table, measured by 3 runs." in elements.text
+    page = (results.parent / "report.html").read_text(encoding="utf-8")
+    chips = dict(re.findall(r"</i>([a-z ]+) <b>(\d+)</b></button>", page))
+    # Accuracy of the first row, its rows and its macro F1, two of a stand-in, three cells without a run.
+    counts = {"inconclusive": "1", "same": "1", "not comparable": "2", "not run": "2", "not published": "1"}
+    assert chips == counts
+
+
 def test_emoji_have_their_english_name(elements: Elements) -> None:
     assert data_of(elements)["names"] == {"❤": "red heart", "😂": "face with tears of joy"}
     titles = [attributes["title"] for _, attributes in elements.found if attributes.get("class") == "named"]
