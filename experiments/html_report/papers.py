@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.html_report import ablation, comparisons, figures, tables, wording
+from experiments.html_report import ablation, comparisons, figures, own, tables, wording
 from experiments.html_report.bars import Bar, labelled
 from experiments.html_report.collected import Collected
 from experiments.measured import Measured, Verdict
@@ -39,11 +39,14 @@ def section(paper: Paper, collected: Collected, audits: Path | None) -> tuple[st
     if phrases:
         parts.append(phrases)
         entries.append((f"{paper.key}.phrases", "The paper's phrases", ()))
+    for name, title, text in own.sections(paper, collected.shelf):
+        parts.append(text)
+        entries.append((name, title, ()))
     everything = [one for _, _, found in entries for one in found]
     return (
         f'<section class=paper id="{wording.escape(paper.key)}"><h2>{wording.escape(paper.title)} '
         f"{tables.permalink(paper.key)}</h2><p class=soft>{wording.escape(paper.citation)}</p>"
-        f"{strip(everything)}{findings}{''.join(parts)}</section>",
+        f"{own.introduction(paper, collected.shelf)}{strip(everything)}{findings}{''.join(parts)}</section>",
         entries,
     )
 
