@@ -12,7 +12,7 @@ from experiments.measured import Shelf
 from experiments.table import Cell, Metric, Table
 
 if TYPE_CHECKING:
-    from experiments.significance import Summary
+    from experiments.significance import LeftOut, Summary
 
 ONE_SEED = "°"
 ABOUT = (
@@ -39,8 +39,13 @@ def comparisons(table: Table, shelf: Shelf) -> str:
         return ""
     grids = [_grid(group, table) for group in _by_rows(found)]
     notes = [OF_ONE_SEED] if any(row.one_seed for summary in found for row in summary.rows) else []
-    inside = "\n\n".join([ABOUT, *grids, *notes])
+    others = [_left_out(one) for one in significance.left_out(table, shelf)]
+    inside = "\n\n".join([ABOUT, *grids, *notes, *others])
     return f"<details><summary>Which rows differ</summary>\n\n{inside}\n\n</details>"
+
+
+def _left_out(found: LeftOut) -> str:
+    return f"Not compared in `{found.column}`: {'; '.join(map(named, found.labels))}: {found.reason}."
 
 
 def _by_rows(found: Iterable[Summary]) -> list[list[Summary]]:

@@ -36,7 +36,7 @@ _BLANKS = re.compile(r"\s+")
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[ \u200c][\u0590-\u08ff]+)*")
 _CYRILLIC = re.compile(r"[\u0400-\u04ff]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
-MARKS = {
+MARKS = {  # a count that agrees needs none
     **{Verdict.REPRODUCED: "$=$", Verdict.BETTER: r"$\uparrow$", Verdict.WORSE: r"$\downarrow$"},
     **{Verdict.DIFFERENT: r"$\neq$", Verdict.INCONCLUSIVE: "$?$", Verdict.NOT_COMPARABLE: "n/c"},
 }

@@ -65,7 +65,7 @@ def _is_one_number(column: Sequence[Measured]) -> bool:
 
 
 def _is_same_counts(column: Sequence[Measured]) -> bool:
-    counts = [one for one in column if one.cell.metric.higher_is_better is None]
+    counts = [one for one in column if one.cell.metric.is_count]
     return bool(column) and len(counts) == len(column) and all(one.difference == 0 for one in column)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.emoji_names import EMOJI_STYLE, name_of
 from experiments.keeping import ROOT
 
+LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
 INTERVAL = re.compile(r"\[([−\d.,]+), ([−\d.,]+)\]")
 
 
@@ -77,6 +78,23 @@ def anchor(name: str) -> str:
 def heading(name: str, title: str, level: int = 2) -> str:
     """A heading that can be linked to by the name that a user types."""
     return f'<a id="{anchor(name)}"></a>\n\n{"#" * level} {title}'
+
+
+def relinked(text: str, places: Mapping[str, str]) -> str:
+    """Markdown for another page: links lead to the places there, or are their text alone.
+
+    Args:
+        text: of a page of the report.
+        places: what each target that can be linked from there is there; an address of the web stays.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        words, target = found.groups()
+        if target.startswith("https://"):
+            return found[0]
+        return f"[{words}]({places[target]})" if target in places else str(words)
+
+    return LINK.sub(link, text)
 
 
 def sentence(text: str) -> str:

@@ -27,6 +27,7 @@ class Verdict(StrEnum):
     BETTER = "better"
     WORSE = "worse"
     DIFFERENT = "different"
+    SAME = "same"
     INCONCLUSIVE = "inconclusive"
     NOT_COMPARABLE = "not comparable"
     NOT_RUN = "not run"
@@ -40,8 +41,9 @@ RULE = (
     "prediction interval; of a single run it is the bootstrap interval over the rows of the split, "
     "which leaves the seed out and so is too narrow. Where one side of the interval is wider than 5 "
     "points, it is *inconclusive* instead, unless our mean rounds to the very number. Outside the "
-    "interval our runs are *better* or *worse*; *different* of a count. It is *not comparable* where a "
-    "stand-in took the place of the paper's encoder or data."
+    "interval our runs are *better* or *worse*, or *different* where a higher number is neither. Counts, "
+    "such as the rows of a class, say nothing of a model and are judged apart: the *same* or *different*. "
+    "It is *not comparable* where a stand-in took the place of the paper's encoder or data."
 )
 
 
@@ -96,16 +98,19 @@ class Measured:
             return Verdict.NOT_PUBLISHED
         if self.stand_in:
             return Verdict.NOT_COMPARABLE
-        half = 0.5 * 10.0**-self.cell.metric.decimals + 1e-9  # what rounding hides
+        metric = self.cell.metric
+        half = 0.5 * 10.0**-metric.decimals + 1e-9  # what rounding hides
         low, high = self.one_more or (self.mean, self.mean)
+        near = abs(self.mean - self.cell.published) <= half
+        if metric.is_count:
+            return Verdict.SAME if near else Verdict.DIFFERENT
         if low - half <= self.cell.published <= high + half:
-            wide = max(high - self.mean, self.mean - low) > WIDEST * self.cell.metric.scale + 1e-9
-            near = abs(self.mean - self.cell.published) <= half
+            wide = max(high - self.mean, self.mean - low) > WIDEST * metric.scale + 1e-9
             return Verdict.INCONCLUSIVE if wide and not near else Verdict.REPRODUCED
-        above = self.mean > self.cell.published
-        if self.cell.metric.higher_is_better is None:
+        if metric.higher_is_better is None:
             return Verdict.DIFFERENT
-        return Verdict.BETTER if above == self.cell.metric.higher_is_better else Verdict.WORSE
+        above = self.mean > self.cell.published
+        return Verdict.BETTER if above == metric.higher_is_better else Verdict.WORSE
 
 
 class Shelf:
@@ -230,7 +235,7 @@ def _measured(cell: Cell, found: Sequence[KeptRun], seeds: Sequence[int]) -> Mea
     pairs = [(run, value) for run, value in numbers if value is not None]
     runs, values = tuple(run for run, _ in pairs), tuple(value for _, value in pairs)
     missing = tuple(seed for seed in seeds if seed not in {run.seed for run in found})
-    if not values or cell.metric.higher_is_better is None:
+    if not values or cell.metric.is_count:
         return Measured(cell, runs, values, missing)
     if len(values) > 1:
         of_mean, of_one = (_within(cell.metric, *ends) for ends in over_seeds(values))

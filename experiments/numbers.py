@@ -11,7 +11,7 @@ NOT_RUN = "not run"
 NO_NUMBER = "–"
 MINUS = "−"
 FINEST = 4  # decimals of a fraction: a resample of 50,000 rows moves the third
-MARKS = {  # of a verdict, where there is no room for the word
+MARKS = {  # of a verdict, where there is no room for the word; a count that agrees needs none
     Verdict.REPRODUCED: "✓",
     Verdict.BETTER: "▲",
     Verdict.WORSE: "▼",
@@ -23,7 +23,7 @@ WORDS = {
     Verdict.REPRODUCED: "reproduced",
     Verdict.BETTER: "better than published",
     Verdict.WORSE: "worse",
-    Verdict.DIFFERENT: "a different count",
+    Verdict.DIFFERENT: "different, neither better nor worse",
     Verdict.INCONCLUSIVE: "inconclusive, our runs spread too widely",
     Verdict.NOT_COMPARABLE: "not comparable, a stand-in",
 }
@@ -53,7 +53,7 @@ def decimals_of(metric: Metric, value: float = 0.5) -> int:
         metric: whose; of a count there are none where the mean is a whole number.
         value: the mean.
     """
-    if metric.higher_is_better is None and metric.decimals == 0:
+    if metric.is_count:
         return 0 if float(value).is_integer() else 1
     of_fraction = metric.decimals + round(math.log10(metric.scale))
     return metric.decimals + (of_fraction < FINEST)

@@ -12,7 +12,7 @@ from emoji_pred import runs
 from experiments.html_report import provenance, wording
 from experiments.html_report.collected import Collected
 from experiments.html_report.papers import contents, count_verdicts, section
-from experiments.measured import RULE, Shelf, Verdict
+from experiments.measured import RULE, Measured, Shelf, Verdict
 from experiments.table import Paper
 
 PARTS = Path(__file__).with_name("html_report")
@@ -44,11 +44,13 @@ def render(papers: Sequence[Paper], shelf: Shelf, audits: Path | None = None) ->
     collected = Collected(shelf)
     written = [(paper, *section(paper, collected, audits)) for paper in _in_order(papers, shelf)]
     script = "\n".join(_part(name) for name in SCRIPTS)
+    # Cells of tables alone: the bars of a finding show some of them once more.
+    judged = [found for _, _, entries in written for _, _, found in entries if found]
     filled = {
         "POLICY": _policy(script),
         "STYLE": _part("page.css"),
-        "SUMMARY": _summary(collected),
-        "FILTERS": _filters(collected),
+        "SUMMARY": _summary(judged, len(collected.runs)),
+        "FILTERS": _filters(judged),
         "RULE": wording.prose(RULE),
         "CONTENTS": contents([(paper, entries) for paper, _, entries in written]),
         "BODY": "\n".join(body for _, body, _ in written),
@@ -88,19 +90,20 @@ def _policy(script: str) -> str:
     )
 
 
-def _summary(collected: Collected) -> str:
-    names = {cell["at"] for cell in collected.cells}
+def _summary(tables: Sequence[Sequence[Measured]], runs_shown: int) -> str:
     return (
-        f"{len(collected.cells):,} cells of {len(names)} tables, measured by {len(collected.runs)} runs. "
+        f"{sum(map(len, tables)):,} cells of {len(tables)} table{'s' * (len(tables) > 1)}, "
+        f"measured by {runs_shown} runs. "
         "A click on a cell shows its runs: commands, settings, curves, confusion matrix."
     )
 
 
-def _filters(collected: Collected) -> str:
+def _filters(tables: Sequence[Sequence[Measured]]) -> str:
     """A button for each verdict that occurs."""
+    counts = count_verdicts([one for found in tables for one in found])
     return "".join(
         f'<button type=button aria-pressed=false data-v="{wording.css_name(verdict)}" '
         f'title="{wording.MEANINGS[verdict]}"><i aria-hidden=true>{wording.SIGNS[verdict]}</i>'
         f"{verdict.value} <b>{count}</b></button>"
-        for verdict, count in count_verdicts(collected.measurements).items()
+        for verdict, count in counts.items()
     )

@@ -187,15 +187,16 @@ def index(papers: Sequence[Paper], shelf: Shelf, out: Path) -> str:
 
 
 COLUMNS = (
-    *(Verdict.REPRODUCED, Verdict.BETTER, Verdict.WORSE, Verdict.DIFFERENT, Verdict.INCONCLUSIVE),
-    *(Verdict.NOT_COMPARABLE, Verdict.NOT_PUBLISHED, Verdict.NOT_RUN),
+    *(Verdict.REPRODUCED, Verdict.BETTER, Verdict.WORSE, Verdict.INCONCLUSIVE, Verdict.SAME),
+    *(Verdict.DIFFERENT, Verdict.NOT_COMPARABLE, Verdict.NOT_PUBLISHED, Verdict.NOT_RUN),
 )
+NAMES = {Verdict.SAME: "the same count", Verdict.NOT_PUBLISHED: "ours alone"}  # in the head of the index
 
 
 def _index_of(paper: Paper, shelf: Shelf, out: Path) -> str:
     counts = {table.name: verdicts(table, shelf) for table in paper.tables}
     columns = [verdict for verdict in COLUMNS if any(count[verdict] for count in counts.values())]
-    names = ["ours alone" if verdict is Verdict.NOT_PUBLISHED else str(verdict) for verdict in columns]
+    names = [NAMES.get(verdict, str(verdict)) for verdict in columns]
     rows = []
     for table in paper.tables:
         count = counts[table.name]

@@ -124,6 +124,21 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Measured rows that are ranked beside no others on a metric.
+
+    Attributes:
+        column: the metric's heading.
+        labels: of the rows, in the table's order.
+        reason: why they cannot be compared.
+    """
+
+    column: str
+    labels: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
 class _Side:
     """A row of the table, as it is compared.
 
@@ -150,7 +165,7 @@ class _Side:
 
 
 def compare(table: Table, shelf: Shelf) -> list[Comparison]:
-    """Every pair of measured rows, on each column that is one metric for all rows and no count.
+    """Every pair of measured rows, on each column that is one metric for all rows and has a better side.
 
     Rows that were not measured are left out. A pair that answers other rows is listed with the reason.
 
@@ -188,6 +203,25 @@ def summary(table: Table, shelf: Shelf) -> list[Summary]:
             ranked = _in_order([side for side in sides if side.rows == rows])
             if len(ranked) > 1:
                 found.append(_summary(column, ranked, compare(table, shelf)))
+    return found
+
+
+def left_out(table: Table, shelf: Shelf, fewest: int = 2) -> list[LeftOut]:
+    """The measured rows that no summary holds, of each column that has one.
+
+    Args:
+        table: whose rows.
+        shelf: the runs.
+        fewest: rows of the summaries that are shown.
+    """
+    shown = [one for one in summary(table, shelf) if len(one.rows) >= fewest]
+    found = []
+    for place, column in enumerate(table.head):
+        ranked = {row.place for one in shown if one.column == column for row in one.rows}
+        others = [side for side in _sides(table, place, shelf) if side.place not in ranked] if ranked else []
+        for reason, is_why in ((NO_ANSWERS, True), (OTHER_ROWS, False)):
+            labels = tuple(side.label for side in others if (side.drawn is None) is is_why)
+            found += [LeftOut(column, labels, reason)] if labels else []
     return found
 
 

@@ -66,7 +66,7 @@ class Metric:
         split: `validation` or `test`, below which the path begins; "": the path begins at the root.
         scale: what the fraction is multiplied by, 100 for percent.
         decimals: of the published number.
-        higher_is_better: None: neither, as of a count.
+        higher_is_better: None: neither, as of a count of rows, or of the accuracy in training.
         select: what the metric is read on instead of all answers of its split: other rows, labels or weights.
     """
 
@@ -77,6 +77,11 @@ class Metric:
     decimals: int = 2
     higher_is_better: bool | None = True
     select: Select | None = None
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it counts what no model moves, such as rows: then it is the same or not, without chance."""
+        return self.higher_is_better is None and self.decimals == 0
 
     def check(self) -> None:
         """Refuse a path that no result has.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from emoji_pred.run_tables import RowTable
-from experiments import markdown, markup, run_list
+from experiments import markdown, markup, pages, run_list
 from experiments.markup import Links
 from experiments.measured import RULE, Measured, Shelf
 from experiments.profiles import lacking_of
@@ -102,17 +102,27 @@ def counts(paper: Paper, shelf: Shelf) -> dict[str, int]:
 
 
 def pieces(paper: Paper, shelf: Shelf) -> list[Piece]:
-    """The report of a paper: citation, findings, rule, each table with its cells, runs."""
+    """The report of a paper: citation, introduction, findings, rule, each table with its cells, own sections,
+    runs and commands.
+    """
     found = [
         Piece("text", f"{paper.citation}.\n\nPublished beside measured; written by code from kept runs."),
+        *_texts(pages.introduction(paper.key, shelf)),
         *_findings(paper, shelf),
         Piece("heading", "How to read the tables"),
         Piece("text", RULE),
     ]
     for table in paper.tables:
         found += [Piece("heading", f"{table.title} ({table.name})"), Piece("text", table_text(table, shelf))]
+    for title, text in map(pages.titled, pages.sections(paper.key, shelf)):
+        found += [Piece("heading", title), *_texts(text)]
     runs = run_list.provenance(run_list.runs_of([paper], shelf), NO_FILES)
-    return [*found, Piece("text", runs)] if runs else found
+    return [*found, *_texts(runs), *_texts(run_list.commands([paper], shelf))]
+
+
+def _texts(text: str) -> list[Piece]:
+    """A text of the paper's page, whose links to places and files lead nowhere at W&B; none if empty."""
+    return [Piece("text", markup.relinked(text, {}))] if text else []
 
 
 def table_text(table: Table, shelf: Shelf) -> str:

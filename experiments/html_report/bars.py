@@ -37,7 +37,7 @@ def drawn_column(table: Table) -> int | None:
     best: tuple[int, int] | None = None
     for column in range(len(table.head)):
         metrics = {row.cells[column].metric for row in table.rows if row.cells[column]}  # type: ignore[union-attr]
-        if not metrics or any(metric.higher_is_better is None for metric in metrics):
+        if not metrics or any(metric.is_count for metric in metrics):
             continue
         if len({metric.scale for metric in metrics}) > 1:
             continue

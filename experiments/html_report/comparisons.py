@@ -9,7 +9,7 @@ from experiments import numbers, significance
 from experiments.html_report import wording
 from experiments.html_report.bars import Bar, bars, drawn_column
 from experiments.measured import Measured, Shelf
-from experiments.significance import Comparison, Summary
+from experiments.significance import Comparison, LeftOut, Summary
 from experiments.table import Table
 
 FEWEST = 3  # rows that are ranked: of two the cells say enough
@@ -57,7 +57,14 @@ def _column(
     measured = [None if cell is None else shelf.measured(cell) for cell in cells]
     of_column = [pair for pair in pairs if pair.column == column]
     found = [one for one in ranked if one.column == column]
-    return wording.escape(column), "".join(_ranks(one, measured) + _pairs(one, of_column) for one in found)
+    others = [one for one in significance.left_out(table, shelf, FEWEST) if one.column == column]
+    body = "".join(_ranks(one, measured) + _pairs(one, of_column) for one in found)
+    return wording.escape(column), body + "".join(map(_left_out, others))
+
+
+def _left_out(found: LeftOut) -> str:
+    labels = "; ".join(map(wording.name, found.labels))
+    return f"<p class=footnote>Not compared: {labels}: {wording.escape(found.reason)}.</p>"
 
 
 def _ranks(summary: Summary, measured: Sequence[Measured | None]) -> str:

@@ -27,7 +27,7 @@ const tables = [...document.querySelectorAll("section.table")].map(section => ({
   section, words: `${section.id} ${section.querySelector("h3").textContent}`.toLowerCase(),
   rows: [...section.querySelectorAll(":scope > .scroll tbody tr")].map(row => ({row, words: plain(row.querySelector("th").textContent), cells: [...row.querySelectorAll("td[data-v]")]})),
 }));
-const others = [...document.querySelectorAll("section.figure, .findings, .allruns")], main = document.getElementById("main");
+const others = [...document.querySelectorAll("section.figure, .introduction, .findings, .allruns")], main = document.getElementById("main");
 function narrow() {
   const chosen = new Set(filters.filter(one => one.getAttribute("aria-pressed") === "true").map(one => one.dataset.v)), asked = plain(search.value.trim());
   let cells = 0, shownTables = 0;

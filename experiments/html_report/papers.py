@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.html_report import ablation, comparisons, figures, tables, wording
+from experiments.html_report import ablation, comparisons, figures, own, tables, wording
 from experiments.html_report.bars import Bar, labelled
 from experiments.html_report.collected import Collected
 from experiments.measured import Measured, Verdict
@@ -39,11 +39,14 @@ def section(paper: Paper, collected: Collected, audits: Path | None) -> tuple[st
     if phrases:
         parts.append(phrases)
         entries.append((f"{paper.key}.phrases", "The paper's phrases", ()))
+    for name, title, text in own.sections(paper, collected.shelf):
+        parts.append(text)
+        entries.append((name, title, ()))
     everything = [one for _, _, found in entries for one in found]
     return (
         f'<section class=paper id="{wording.escape(paper.key)}"><h2>{wording.escape(paper.title)} '
         f"{tables.permalink(paper.key)}</h2><p class=soft>{wording.escape(paper.citation)}</p>"
-        f"{strip(everything)}{findings}{''.join(parts)}</section>",
+        f"{own.introduction(paper, collected.shelf)}{strip(everything)}{findings}{''.join(parts)}</section>",
         entries,
     )
 
@@ -108,12 +111,12 @@ def finding_id(finding: Finding) -> str:
 
 
 def _audit(name: str, audits: Path | None) -> str:
-    words = f"audit of {wording.escape(name)}"
-    return (
-        f'<a href="{wording.escape((audits / name / "audit.html").as_posix())}">{words}</a>'
-        if audits
-        else words
-    )
+    """An audit is a file of its own, which is not sent along with this page: so it is said where it lies."""
+    words, file = f"audit of {wording.escape(name)}", Path(name, "audit.html")
+    if audits:
+        words = f'<a href="{wording.escape((audits / file).as_posix())}">{words}</a>'
+    place = (Path("results", "audit") / file).as_posix()
+    return f"{words} (another file: <code>{wording.escape(place)}</code> of the repository)"
 
 
 def contents(papers: Sequence[tuple[Paper, Sequence[Entry]]]) -> str:

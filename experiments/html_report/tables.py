@@ -98,7 +98,7 @@ def _each_row(runs: str) -> str:
 def _runs(line: Line) -> str:
     """Of how many runs the numbers of a line are; of its counts only where it has nothing else."""
     measured = [entry[1] for entry in line if entry]
-    scores = [one for one in measured if one.cell.metric.higher_is_better is not None]
+    scores = [one for one in measured if not one.cell.metric.is_count]
     return " / ".join(dict.fromkeys(map(runs_in_words, scores or measured)))
 
 

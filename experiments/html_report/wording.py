@@ -31,8 +31,9 @@ SIGNS = {
     Verdict.REPRODUCED: "✓",
     Verdict.BETTER: "▲",
     Verdict.WORSE: "▼",
-    Verdict.DIFFERENT: "≠",
     Verdict.INCONCLUSIVE: "?",
+    Verdict.SAME: "=",
+    Verdict.DIFFERENT: "≠",
     Verdict.NOT_COMPARABLE: "≁",
     Verdict.NOT_RUN: "○",
     Verdict.NOT_PUBLISHED: "·",
@@ -41,8 +42,9 @@ MEANINGS = {
     Verdict.REPRODUCED: "the published number lies where one more run of ours would fall",
     Verdict.BETTER: "our runs lie above the published number, in the good direction",
     Verdict.WORSE: "our runs fall short of the published number",
-    Verdict.DIFFERENT: "a count that is not the published one",
     Verdict.INCONCLUSIVE: "the interval is too wide to tell",
+    Verdict.SAME: "a count that is the published one, such as rows of a class: no model moves it",
+    Verdict.DIFFERENT: "another number than published, which is neither better nor worse",
     Verdict.NOT_COMPARABLE: "a stand-in took the place of the paper's encoder or data",
     Verdict.NOT_RUN: "no run of ours",
     Verdict.NOT_PUBLISHED: "ours alone: the paper has no such number",
@@ -99,14 +101,20 @@ def _markdown() -> MarkdownIt:
 
     made = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     made.add_render_rule("text", _prose_text)
+    made.add_render_rule("table_open", lambda *_: "<div class=scroll tabindex=0><table>")
+    made.add_render_rule("table_close", lambda *_: "</table></div>")
     return made
 
 
 def _prose_text(_: object, tokens: Sequence[Token], place: int, *__: object) -> str:
-    """Words of prose, each emoji among them with its name."""
-    return PICTURED.sub(
-        lambda found: name(found[0]) if name_of(found[0]) else found[0], escape(tokens[place].content)
-    )
+    """Words of prose, each emoji among them with its name, which may stand behind it already."""
+    text, end, parts = escape(tokens[place].content), 0, []
+    for found in PICTURED.finditer(text):
+        called = name_of(found[0])
+        parts += [text[end : found.start()], name(found[0]) if called else found[0]]
+        said = f" {escape(called)}"
+        end = found.end() + (len(said) if called and text.startswith(said, found.end()) else 0)
+    return "".join([*parts, text[end:]])
 
 
 def script_json(value: Any) -> str:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from experiments.measured import Shelf
     from experiments.table import Experiment
 
+HEADING = "## "  # that each section begins with
 NO_OWN = "**What is measured here is not the paper's experiment**, but stand-ins."
 SOME_OWN = "**Some of what is measured here is not the paper's experiment**: the tables mark the stand-ins."
 ALL_OWN = "Measured are the paper's own experiments."
-NO_OWN_RUN = "The commands of the paper's own experiments stand below, and were not run."
+NO_OWN_RUN = "The commands of the paper's own experiments are listed, and were not run."
 
 
 def stand_ins(experiments: Iterable[Experiment], shelf: Shelf) -> tuple[list[Experiment], list[Experiment]]:
@@ -40,6 +41,12 @@ def introduction(key: str, shelf: Shelf) -> str:
 def sections(key: str, shelf: Shelf) -> list[str]:
     """What stands below them."""
     return _called(key, "sections", shelf) or []
+
+
+def titled(section: str) -> tuple[str, str]:
+    """A section as its title and the Markdown below it."""
+    title, _, text = section.removeprefix(HEADING).partition("\n")
+    return title.strip(), text.strip()
 
 
 def _called(key: str, name: str, shelf: Shelf):  # type: ignore[no-untyped-def]  # a str, or a list of them

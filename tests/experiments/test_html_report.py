@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from invented_runs import ACCURACY, ALONE, LABELS, MACRO, PICTURE, SCRIPT, SEEDED, a_paper, put
 
-from experiments.html_report import ablation, comparisons, figures, wording
+from experiments import pages
+from experiments.html_report import ablation, comparisons, figures, own, wording
 from experiments.html_report.bars import Bar, bars, drawn_column
 from experiments.html_report.collected import Collected
 from experiments.measured import Measured, Shelf
@@ -176,6 +177,50 @@ def test_a_pair_says_which_row_is_better_and_by_how_much() -> None:
         '<td title="-0.1 [-0.3, 0.1], p = 0.3">=</td>',
     ]
     assert "1. <bdi>low</bdi>" in made and "Column 3 is <bdi>high</bdi>" in made
+
+
+OWN = """## A section of *its own*
+
+| emoji | F1 |
+| --- | ---: |
+| 😂 face with tears of joy | 0.5 |
+
+See [the table](#invented-1), [a file](invented/x.html), [the web](https://example.org/), <img src=x>.
+"""
+
+
+@pytest.fixture
+def with_own_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page with an introduction and two sections of its own, of which one is drawn as a figure."""
+    monkeypatch.setattr(pages, "introduction", lambda *_: "**Stand-ins** alone, see [there](#invented-1).")
+    monkeypatch.setattr(pages, "sections", lambda *_: ["## The paper's phrases\n\nA list.", OWN])
+
+
+def test_the_introduction_and_own_sections_of_a_page_stand_in_the_report(
+    with_own_texts: None, tmp_path: Path
+) -> None:
+    page = render((a_paper(),), Shelf(tmp_path))
+    introduction = (
+        '<div class=introduction><p><strong>Stand-ins</strong> alone, see <a href="#invented.1">there</a>.'
+    )
+    assert introduction in page and page.index(introduction) < page.index('id="invented.1"')
+    assert '<section class="figure own" id="invented.own2"><h3>A section of <em>its own</em>' in page
+    assert '<a href="#invented.own2">' in page and "A list." not in page
+    body = page[page.index('id="invented.own2"') :]
+    assert "<div class=scroll tabindex=0><table>" in body
+    # The name of an emoji stands there once, and a link to a file that is not here is its text.
+    laughing = emoji_with_name("😂\ufe0f", "face with tears of joy")
+    assert f"<td>{laughing}</td>" in body
+    links = 'See <a href="#invented.1">the table</a>, a file, <a href="https://example.org/">the web</a>, '
+    assert f"{links}&lt;img src=x&gt;." in body
+
+
+def test_sections_that_are_drawn_as_figures_are_sections_that_there_are() -> None:
+    shelf = Shelf()
+    titles = [pages.titled(text)[0] for text in pages.sections("telegram_rus", shelf)]
+    if not titles:
+        pytest.skip("there are no kept runs")
+    assert set(own.DRAWN) < set(titles)
 
 
 def test_curves_of_a_figure_are_those_of_its_runs(tmp_path: Path) -> None:

@@ -90,6 +90,11 @@ def test_counts_that_agree_are_one_column(shelf: Shelf) -> None:
     other = (Row("❤", (Cell(FFN, ROWS, 31),)),)
     text = markdown.table(table(*other, head=("rows",)), shelf)
     assert lines_of(text, "| ❤\ufe0f red heart |") == ["| ❤\ufe0f red heart | 31 | 30 | −1 ≠ |"]
+    assert "≠ different, neither better nor worse." in text
+    both = (*rows[:1], Row("😂", (Cell(FFN, ROWS, 31),)))
+    text = markdown.table(table(*both, head=("rows",)), shelf)
+    marked = [fields(line)[1:4] for line in lines_of(text, "| ")[2:]]
+    assert marked == [["30", "30", "0"], ["31", "30", "−1 ≠"]]
 
 
 def test_what_was_not_run_says_why_and_what_to_type(shelf: Shelf) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,20 @@ def test_points_are_of_the_scale() -> None:
 
 
 def test_a_count_is_the_same_or_different() -> None:
-    assert verdict(10_798, 10_798, metric=COUNT) is Verdict.REPRODUCED
+    assert verdict(10_798, 10_798, metric=COUNT) is Verdict.SAME
     assert verdict(10_798, 10_799, metric=COUNT) is Verdict.DIFFERENT
+    assert verdict(10_798, 10_797, metric=COUNT) is Verdict.DIFFERENT
+
+
+def test_a_number_that_is_no_better_for_being_higher_is_reproduced_or_different() -> None:
+    trained = Metric("accuracy", "curves/4/train_accuracy", split="", scale=100, higher_is_better=None)
+    assert verdict(31.35, 31.0, (30.5, 31.5), metric=trained) is Verdict.REPRODUCED
+    assert verdict(31.35, 33.0, (32.5, 33.5), metric=trained) is Verdict.DIFFERENT
+    assert verdict(31.35, 29.0, (28.5, 29.5), metric=trained) is Verdict.DIFFERENT
+    assert verdict(31.35, 33.0, (23.0, 43.0), metric=trained) is Verdict.INCONCLUSIVE
+    assert not trained.is_count and COUNT.is_count and not ACCURACY.is_count
+    never = Metric("classes never predicted", "zeroed_classes", decimals=0, higher_is_better=False)
+    assert not never.is_count  # a model with fewer is better
 
 
 def test_a_stand_in_is_not_compared() -> None:
@@ -167,9 +180,18 @@ def test_what_no_answer_tells_has_no_interval(tmp_path: Path, monkeypatch: pytes
     assert (loss.mean, loss.interval, loss.interval_of) == (1.25, None, "")
     assert loss.verdict is Verdict.REPRODUCED
     count = shelf.measured(cell(30, COUNT))
-    assert (count.mean, count.interval, count.verdict) == (30, None, Verdict.REPRODUCED)
+    assert (count.mean, count.interval, count.verdict) == (30, None, Verdict.SAME)
     absent = shelf.measured(cell(0.3, Metric("", "macro_f9")))
     assert (absent.mean, absent.missing) == (None, (1, 2))
+
+
+def test_a_number_that_is_neither_good_nor_bad_has_its_interval_over_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = shelf_of(tmp_path, monkeypatch, 45, 54, 63)
+    found = shelf.measured(cell(0.6, replace(ACCURACY, higher_is_better=None)))
+    assert found.interval == pytest.approx(over_seeds([0.5, 0.6, 0.7])[0])
+    assert found.interval_of == "seeds"
 
 
 def test_a_loss_is_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

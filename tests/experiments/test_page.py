@@ -95,8 +95,8 @@ def test_verdicts_have_a_sign_and_a_word(elements: Elements) -> None:
         attributes["data-v"] for tag, attributes in elements.found if tag == "td" and "data-v" in attributes
     }
     # One interval is half a point wide, the other run has a stand-in, and two experiments have no run.
-    assert cells == {"inconclusive", "not-comparable", "not-run", "not-published", "reproduced"}
-    assert "?inconclusive: 0.320" in elements.text
+    assert cells == {"inconclusive", "not-comparable", "not-run", "not-published", "same"}
+    assert "?inconclusive: 0.320" in elements.text and "=same: 8" in elements.text
     assert "a small model for the paper's" in elements.text
 
 
@@ -167,6 +167,25 @@ def test_every_link_within_the_page_leads_somewhere(elements: Elements) -> None:
     assert {"#invented.1", "#invented.figure1", "#invented.1.finding", "audit/invented/audit.html"} <= set(
         wanted
     )
+
+
+def test_an_audit_says_that_it_is_another_file(elements: Elements, results: Path) -> None:
+    """Its link is dead where the page was sent on alone."""
+    place = "audit of invented (another file: results/audit/invented/audit.html of the repository)"
+    assert place in elements.text
+    alone = Elements(render((a_paper(),), Shelf(results)))
+    assert place in alone.text
+    assert "audit/invented/audit.html" not in [attributes.get("href") for _, attributes in alone.found]
+
+
+def test_cells_of_findings_are_not_counted_again(elements: Elements, results: Path) -> None:
+    """The table has 7 cells; the two bars of the finding show cells of it, and are no more than these."""
+    assert "7 cells of 1 table, measured by 3 runs." in elements.text
+    page = (results.parent / "report.html").read_text(encoding="utf-8")
+    chips = dict(re.findall(r"</i>([a-z ]+) <b>(\d+)</b></button>", page))
+    # Accuracy of the first row, its rows and its macro F1, two of a stand-in, three cells without a run.
+    counts = {"inconclusive": "1", "same": "1", "not comparable": "2", "not run": "2", "not published": "1"}
+    assert chips == counts
 
 
 def test_emoji_have_their_english_name(elements: Elements) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from invented_runs import COMMENT, PICTURE, SCRIPT, SEEDED, put_page
 
+from experiments import figures
 from experiments.profiles import planned
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -99,6 +101,19 @@ def test_in_a_browser_a_cell_opens_its_runs(tab: Any, tmp_path: Path) -> None:
     assert tab.evaluate("document.activeElement.dataset.cell") is not None
     tab.keyboard.press("Enter")
     assert panel.is_visible()
+
+
+def test_in_a_browser_curves_have_the_colours_of_the_figures(tab: Any) -> None:
+    """Training blue and validation orange, as in the SVG files, so that nobody reads one for the other."""
+    assert figures.SPLITS == {"train": ("training", figures.BLUE), "val": ("validation", figures.ORANGE)}
+    for kind, is_blue in (("train", True), ("val", False)):
+        line = tab.locator(f"figure[data-curves] .series.{kind}").first
+        red, _, blue = re.findall(r"\d+", line.evaluate("line => getComputedStyle(line).stroke"))[:3]
+        assert (int(blue) > int(red)) == is_blue
+        word = tab.locator(f"figure[data-curves] .word.{kind}").first
+        assert word.evaluate("word => getComputedStyle(word).fill") == line.evaluate(
+            "line => getComputedStyle(line).stroke"
+        )
 
 
 def test_in_a_browser_cells_are_filtered_and_searched(tab: Any) -> None:

@@ -127,6 +127,8 @@ def test_what_only_the_text_of_tweeteval_states() -> None:
     # Section 3.1: training loss 2.43 to 1.77 in 3 epochs, validation about 2.32; 3.4: 31.35 % and 32.7 %.
     found = table("tweeteval.text")
     assert printed("tweeteval.text") == [[2.43], [1.77], [2.32], [31.35], [32.7]]
+    metrics = [cell.metric for row in found.rows for cell in row.cells if cell]
+    assert [metric.higher_is_better for metric in metrics] == [False, False, False, None, True]
     assert found.in_paper and [row.label.split(":")[0] for row in found.rows] == ["BERT"] * 3 + ["CNN"] * 2
     assert round(32.7 / 100, 2) == reports.REPORTS[4].accuracy
 
@@ -315,7 +317,7 @@ def test_published_numbers_are_plausible(paper: Paper) -> None:
         assert cell.published is not None
         if cell.metric.path.endswith("_loss"):
             assert 0 < cell.published < np.log(20), where  # less than a guess among 20 classes costs
-        elif cell.metric.higher_is_better is None:
+        elif cell.metric.is_count:
             assert cell.published == int(cell.published) >= 0, where
         else:
             assert 0 <= cell.published <= cell.metric.scale, where

@@ -164,6 +164,16 @@ def test_the_index_counts_verdicts_and_time(shelf: Shelf, tmp_path: Path) -> Non
     assert RULE in text
 
 
+def test_the_index_counts_rows_that_agree_apart(shelf: Shelf, tmp_path: Path) -> None:
+    support = Metric("rows", "per_class/❤/support", decimals=0, higher_is_better=None)
+    row = experiment_row("CNN", Experiment(CNN.measured), (ACCURACY, support, support), (0.8, 30, 31))
+    paper = Paper("one", "One", "Nobody", (Table("one.1", "Rows", ("accuracy", "rows", "rows"), (row,)),))
+    text = index((paper,), shelf, tmp_path)
+    (head,) = [line for line in text.splitlines() if line.startswith("| table |")]
+    assert head == "| table | what | cells | reproduced | the same count | different |"
+    assert "| `one.1` | [Rows](one.md#one-1) | 3 | 1 | 1 | 1 |" in text
+
+
 def test_an_experiment_that_stands_in_two_tables_counts_once(shelf: Shelf, tmp_path: Path) -> None:
     # The CNN again, without its published twin and its stand-in, and one more that cannot be run.
     same = Experiment(CNN.measured)

@@ -13,6 +13,8 @@ from kept_answers import kept_run
 from scipy import stats
 
 from experiments import measured
+from experiments.comparing import comparisons
+from experiments.html_report import comparisons as comparisons_in_html
 from experiments.measured import Measured, Shelf
 from experiments.profiles import Planned
 from experiments.resampling import resamples
@@ -22,9 +24,11 @@ from experiments.significance import (
     OTHER_ROWS,
     SAME,
     Comparison,
+    LeftOut,
     _groups,
     compare,
     holm,
+    left_out,
     letter,
     p_of_rows,
     p_of_seeds,
@@ -178,6 +182,31 @@ def test_other_rows_are_not_compared(runs: Runs) -> None:
     first, second = summary(table(*rows), runs.shelf)
     assert [row.label for row in first.rows] == ["a", "c"]
     assert [row.label for row in second.rows] == ["d", "b"]
+
+
+def test_rows_that_cannot_be_compared_are_named_with_the_reason(runs: Runs) -> None:
+    rows = [runs.row(name, [0.9 - place / 10]) for place, name in enumerate("abc")]
+    rows.append(runs.row("alone", [0.5], rows="other"))
+    rows.append(runs.row("unkept", [0.4, 0.4]))
+    kept_run(runs.tmp_path, "unkept1", TRUTH, TRUTH, seed=1, rows="odd")  # not the rows of its other seed
+    whole = table(*rows)
+    unkept, alone = LeftOut("accuracy", ("unkept",), NO_ANSWERS), LeftOut("accuracy", ("alone",), OTHER_ROWS)
+    assert left_out(whole, runs.shelf) == [unkept, alone]
+    assert left_out(table(*rows[:3]), runs.shelf) == []
+    assert left_out(table(rows[0], rows[4]), runs.shelf) == []  # there are no letters to miss it in
+    pair = runs.row("other", [0.6], rows="other")
+    assert left_out(table(*rows, pair), runs.shelf) == [unkept]
+    few = left_out(table(*rows, pair), runs.shelf, fewest=3)  # as of a report that ranks no two rows
+    assert few == [unkept, LeftOut("accuracy", ("alone", "other"), OTHER_ROWS)]
+
+    assert "Not compared in `accuracy`: unkept: the answers to each row were not kept" in comparisons(
+        whole, runs.shelf
+    )
+    made = comparisons_in_html.section(whole, runs.shelf)
+    assert "Not compared: <bdi>unkept</bdi>: the answers to each row were not kept" in made
+    assert "Not compared: <bdi>alone</bdi>: they answer other rows." in made
+    made = comparisons_in_html.section(table(*rows, pair), runs.shelf)
+    assert "Not compared: <bdi>alone</bdi>; <bdi>other</bdi>: they answer other rows." in made
 
 
 def test_the_same_names_of_rows_with_other_truth_are_not_compared(runs: Runs) -> None:

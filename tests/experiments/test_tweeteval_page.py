@@ -63,6 +63,16 @@ def test_points_stand_beside_those_of_the_paper(shelf: Shelf, tmp_path: Path) ->
     assert line == "| CNN | 0.62 | 1.000 | 0.68 | 1.000 | 15.1 | 10.00 | 17.9 | 90.00 |"
 
 
+def test_the_sign_of_a_stand_in_is_explained(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_all_right(tmp_path, "a0")
+    assert "stand-in" not in page.accuracy_by_leak(shelf)
+    monkeypatch.setattr(shelf, "stand_in", lambda _: "a smaller encoder")
+    text = page.accuracy_by_leak(shelf)
+    assert "| CNN \\* | 0.62 |" in text and text.endswith("\n\n\\* a stand-in.")
+
+
 def test_classes_are_shown_under_both_cleanings(shelf: Shelf, tmp_path: Path) -> None:
     keep_all_right(tmp_path, "a0", f1=0.25)
     text = page.f1_by_class(shelf)

@@ -20,11 +20,11 @@ from sklearn.metrics import accuracy_score
 from wandb_file import offline_runs
 
 from emoji_pred.errors import UserError
-from experiments import wandb_report
+from experiments import pages, wandb_report
 from experiments.keeping import KeptRun
 from experiments.measured import RULE, Shelf
 from experiments.table import Cell, Experiment, Finding, Metric, Paper, Row, Table, experiment_row
-from experiments.wandb_content import CELL_COLUMNS, cells, curves, pieces, table_key
+from experiments.wandb_content import CELL_COLUMNS, Piece, cells, curves, pieces, table_key
 
 LABELS = ["❤", "😂", "☀"]
 TRUTH = np.array([0, 0, 1, 2, 1, 0, 2, 1, 0, 2, 1, 1, 2, 0, 1, 2, 0, 1, 2, 1])
@@ -125,6 +125,18 @@ def test_the_report_is_built_without_a_server_and_shows_the_same_cells(
         and "the authors' table cannot be had" in table.lower()
     )
     assert all(any(run.name in text for text in texts) for run in runs)
+
+
+def test_the_report_has_the_texts_of_the_papers_page(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links to places and files lead nowhere at W&B."""
+    introduction = "Stand-ins [are marked](#invented-1) in [a file](a.md)."
+    monkeypatch.setattr(pages, "introduction", lambda *_: introduction)
+    monkeypatch.setattr(pages, "sections", lambda *_: ["## Its own\n\nWords."])
+    found = pieces(PAPER, shelf)
+    assert found[1] == Piece("text", "Stand-ins are marked in a file.")
+    place = found.index(Piece("heading", "Its own"))
+    assert found[place + 1] == Piece("text", "Words.")
+    assert found[-1].text.startswith("## Commands") and "python train.py" in found[-1].text
 
 
 def test_an_offline_run_holds_the_tables_and_can_be_synced(
