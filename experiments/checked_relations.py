@@ -76,7 +76,9 @@ def curve_differences(result: Mapping[str, Any]) -> tuple[list[str], int]:
         lines.append("the steps of the curves are not the same number in each epoch")
     chosen = int(np.argmax(_column(curves, CHOSEN_BY)))
     if best != chosen:
-        return [*lines, f"best_epoch is {best!r}, and epoch {chosen} has the first best {CHOSEN_BY}"], 0
+        lines.append(f"best_epoch is {best!r}, and epoch {chosen} has the first best {CHOSEN_BY}")
+    if best not in range(len(curves)):
+        return lines, 0
     if 0 in result.get("provenance", {}).get("class_counts", ()):
         return lines, 0  # a class without training rows is only then no answer
     validation = result.get("validation") or {}

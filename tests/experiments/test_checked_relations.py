@@ -95,7 +95,13 @@ def trained(
 def test_the_first_best_epoch_is_the_one_that_validation_is_of() -> None:
     assert curve_differences(trained([0.1, 0.3, 0.3], [3, 2, 1], 1)) == ([], 3)
     lines, compared = curve_differences(trained([0.1, 0.3, 0.3], [3, 2, 1], 2))
-    assert (lines, compared) == (["best_epoch is 2, and epoch 1 has the first best val_macro_f1"], 0)
+    assert (lines, compared) == (["best_epoch is 2, and epoch 1 has the first best val_macro_f1"], 3)
+    for nowhere in (3, None, "1"):
+        lines, compared = curve_differences(trained([0.1, 0.3, 0.3], [3, 2, 1], 1) | {"best_epoch": nowhere})
+        assert (lines, compared) == (
+            [f"best_epoch is {nowhere!r}, and epoch 1 has the first best val_macro_f1"],
+            0,
+        )
     changed = trained([0.1, 0.3, 0.2], [3, 2, 1], 1)
     changed["validation"] |= {"macro_f1": 0.31, "loss": 2.1, "accuracy": 0.51}
     assert curve_differences(changed)[0] == [
