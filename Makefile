@@ -53,7 +53,7 @@ reproduce-tables: $(INSTALLED)  ## train what the tables of the papers lack, sho
 	  --jobs '$(JOBS)' --format '$(FORMAT)' --launcher '$(LAUNCHER)' --runs-dir '$(RUNS_DIR)' --out '$(OUT)' \
 	  $(if $(filter-out 0 no false,$(DRY)),--dry) $(if $(filter 0 no false,$(TRAIN)),--no-train)
 
-verify-results: $(INSTALLED)  ## compute every committed number and page again, and train one cheap cell again
+verify-results: $(INSTALLED)  ## compute metrics and pages again from the kept answers, and train one cheap cell again
 	@$(OFFLINE) OMP_NUM_THREADS=1 $(BIN)/python -m experiments.verify $(if $(ARGS),$(ARGS),--retrain)
 
 test: lint  ## floors, types, style and the tests, without network

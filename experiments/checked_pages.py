@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import shutil
 import subprocess
@@ -35,6 +36,7 @@ for path in [*render(papers(), Shelf(), RESULTS, sys.argv[1:]), *cards]:
 """
 KEYS = ("table", "row", "column", "split")  # of a line of CSV
 MOST = 20  # differences of one file that are named
+BEFORE_DIFFERENCE = 30  # characters of a line that are shown before it differs
 
 
 def page_differences(root: Path = ROOT) -> tuple[list[str], int]:
@@ -190,15 +192,23 @@ def _section(lines: Sequence[str], place: int) -> str:
     return "the top"
 
 
-def line_differences(before: str, now: str) -> Iterator[str]:
-    """The first line that differs."""
+def line_differences(before: str, now: str, by: str = "the runs") -> Iterator[str]:
+    """The first line that differs, from shortly before it does.
+
+    Args:
+        before: what is there.
+        now: what was written again.
+        by: what it was written from.
+    """
     old, new = before.splitlines(), now.splitlines()
     for number, (left, right) in enumerate(zip(old, new, strict=False), 1):
         if left != right:
-            yield f"line {number}: {_cut(left)} there, {_cut(right)} by the runs"
+            same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False))
+            start = max(0, sum(1 for _ in same) - BEFORE_DIFFERENCE)
+            yield f"line {number}: {_cut(left[start:])} there, {_cut(right[start:])} by {by}"
             return
     if len(old) != len(new):
-        yield f"{len(old)} lines there, {len(new)} by the runs"
+        yield f"{len(old)} lines there, {len(new)} by {by}"
 
 
 def _cut(text: str, most: int = 90) -> str:

@@ -16,10 +16,16 @@ import numpy as np
 from emoji_pred import runs
 from emoji_pred.errors import UserError, one_line
 from experiments.checked_metrics import lacking_metrics
+from experiments.checked_relations import (
+    TOLERANCE,
+    answers_of_confusion,
+    bound_differences,
+    count_differences,
+    curve_differences,
+)
 from experiments.keeping import FORMS, Answers, KeptRun, kept
 from experiments.scoring import NoSuchMetric, class_counts, score
 
-TOLERANCE = 1e-9  # of a fraction: sums taken in another order
 SPLITS = ("validation", "test")
 _DRIVE = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\")
 # What configurations of before a group came later lack, as it then was.
@@ -33,8 +39,10 @@ UNCOMPUTED = {
     ("multilabel", "ece"): "the check has no formula for it",
 }
 UNREAD = (
-    "never computed again: learning curves, times, memory, yardsticks, thresholds, counts of training rows, "
-    "the code's revision"
+    "never computed again: learning curves but at the epoch that was chosen, times, memory, yardsticks, "
+    "thresholds, counts of training rows but for their sum, the code's revision; what bench.json and each "
+    "audit.json hold, of which the pages are written again; README.md of the audits; residue_rows.json; "
+    "phrases and drawings of labels"
 )
 
 
@@ -43,16 +51,20 @@ class Coverage:
     """How far the numbers of runs can be checked.
 
     Attributes:
-        computed: how many were computed again.
-        left: how many were not, by name and reason.
+        computed: how many were computed from the answers again.
+        related: how many, without answers, from other numbers of the same result: those of a split from its
+            confusion matrix, those of validation and of the curves by each other.
+        left: how many were not computed from anything, by name and reason.
     """
 
     computed: int = 0
+    related: int = 0
     left: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, other: Coverage) -> None:
         """Count those of another run too."""
         self.computed += other.computed
+        self.related += other.related
         self.left += other.left
 
     def lines(self) -> list[str]:
@@ -64,7 +76,7 @@ def run_differences(results: Path) -> tuple[list[str], Coverage]:
     """What is wrong with the kept runs in a directory.
 
     Returns:
-        A line for each difference, and how many numbers were computed again.
+        A line for each difference, and how many numbers were checked.
     """
     lines: list[str] = []
     covered = Coverage()
@@ -149,13 +161,17 @@ def number_differences(run: KeptRun) -> tuple[list[str], Coverage]:
     """Every stored metric that the kept answers give again: differences, and how many were computed.
 
     Every split of which the result counts rows has to have its metrics and its answers, as many as rows.
+    Where answers were not kept, what the numbers of a result say of each other is checked.
     """
-    rows = run.result.get("provenance", {}).get("rows", {})
-    lines = [] if rows else [f"{_place(run.directory)}: provenance.rows is not there"]
+    where, rows = _place(run.directory), run.result.get("provenance", {}).get("rows", {})
+    lines = [] if rows else [f"{where}: provenance.rows is not there"]
     covered = Coverage()
     for split in SPLITS:
         if split in rows or split in run.result:
             lines += _of_split(run, split, covered)
+    of_curves, compared = curve_differences(run.result)
+    lines += [f"{where}: {line}" for line in [*of_curves, *count_differences(run.result)]]
+    covered.related += compared
     return lines, covered
 
 
@@ -167,13 +183,29 @@ def _of_split(run: KeptRun, split: str, covered: Coverage) -> list[str]:
     if split not in answers and not (split == "validation" and before_ranks):
         return [f"{where}: the answers to the {split} rows are not there"]
     lines = [f"{where}: {line}" for line in lacking_metrics(run.result, split, before_ranks)]
-    if split not in answers:
-        why = f"the answers of these runs to the {split} rows were not kept"
-        covered.left[f"all of {split}", why] += len(list(_stored(run.result[split])))
-        return lines
-    lines += _row_differences(run, split, answers[split])
-    lines += _split_differences(run, split, answers[split], covered)
-    return [*lines, *_confusion_differences(run, split, answers[split])]
+    if not lines and before_ranks:
+        rows = run.result.get("provenance", {}).get("rows", {}).get(split)
+        found = bound_differences(run.result[split], rows, len(run.labels))
+        lines += [f"{where}: {split}/{line}" for line in found]
+    own = answers.get(split)
+    if own is None:
+        return lines + _related_differences(run, split, covered)
+    lines += _row_differences(run, split, own)
+    lines += _split_differences(run, split, own, covered)
+    return [*lines, *_confusion_differences(run, split, own)]
+
+
+def _related_differences(run: KeptRun, split: str, covered: Coverage) -> list[str]:
+    """The numbers of a split without answers: whether they are those of its confusion matrix."""
+    matrix = run.result[split].get("confusion_matrix")
+    answers = answers_of_confusion(matrix, len(run.labels))
+    if answers is None:
+        return [f"{_place(run.directory)}: {split}/confusion_matrix is none of {len(run.labels)} classes"]
+    of_split = Coverage()
+    lines = [*_row_differences(run, split, answers), *_split_differences(run, split, answers, of_split)]
+    covered.related += of_split.computed
+    covered.left += of_split.left
+    return [line.replace("by the answers", "by the confusion matrix") for line in lines]
 
 
 def _before_ranks(kept_answers: Mapping[str, Answers]) -> bool:

@@ -64,7 +64,7 @@ class KeptRun:
 
     @property
     def seed(self) -> int:
-        """The seed of its training."""
+        """The seed of its training; `kept` refuses a run without."""
         return int(self.result["config"]["seed"])
 
     @property
@@ -124,10 +124,13 @@ def kept(name: str, results: Path = RESULTS) -> KeptRun | None:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
         answers = ANSWERS if result["task"] == "multiclass" else runs.PREDICTIONS
+        has_seed = is_seed(result["config"]["seed"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, "is no result of a run") from error
+    if not has_seed:
+        raise _damaged(path, "has a config.seed that is no whole number")
     try:
         is_whole = _is_parquet(path.parent / answers)
     except FileNotFoundError:
@@ -137,6 +140,11 @@ def kept(name: str, results: Path = RESULTS) -> KeptRun | None:
     if not is_whole:
         raise _damaged(path.parent / answers, "is no whole Parquet file")
     return KeptRun(result, path.parent)
+
+
+def is_seed(value: object) -> bool:
+    """Whether a value of a result can be a seed."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _damaged(path: Path, what: str) -> UserError:

@@ -16,7 +16,7 @@ from experiments.cards.card import model_card
 from experiments.cards.content import need_split, number
 from experiments.cards.facts import facts_of
 from experiments.command_line import Parser
-from experiments.keeping import RESULTS, ROOT, KeptRun, keep, kept
+from experiments.keeping import RESULTS, ROOT, KeptRun, is_seed, keep, kept
 
 DATASETS = ("tweeteval", "telegram_rus_small", "emothreat_public")
 CARDS = ROOT / "results" / "model_cards"
@@ -168,7 +168,8 @@ def _beside(directory: Path) -> Iterator[KeptRun]:
     for path in sorted(directory.resolve().parent.glob(f"*/{RESULT}")):
         try:
             result = json.loads(path.read_text(encoding="utf-8"))
-            if result["schema"] == RESULT_SCHEMA and result["provenance"]["identity"]:
+            whole = result["provenance"]["identity"] and is_seed(result["config"]["seed"])
+            if result["schema"] == RESULT_SCHEMA and whole:
                 yield KeptRun(result, path.parent)
         except (OSError, ValueError, KeyError, TypeError):
             continue  # one that is being written, or of another version

@@ -1,11 +1,13 @@
-"""`make verify-results`: whether every committed number is what the kept answers give, and pages show it.
+"""`make verify-results`: whether committed numbers are what the kept answers give, and pages show it.
 
     python -m experiments.verify
     python -m experiments.verify --retrain             # trains the cheapest cell again, too
 
-Each metric of each kept run is computed once more from its answers, and those that cannot be are counted by
-name, with the reason; its name, files and configuration must fit together; every page and table is rendered
-again and compared byte by byte; nothing else may lie in the results. One line a difference, and exit code 1.
+Each metric of each kept run is computed once more from its answers; where answers were not kept, its numbers
+are held against each other, and those that nothing gives are counted by name, with the reason. Its name,
+files and configuration must fit together; every page and table is rendered again and compared byte by byte,
+those of the bench and the audits from their JSON; nothing else may lie in the results. One line a difference,
+and exit code 1.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from emoji_pred.errors import FAILED, UserError, mistakes_told
 from experiments.checked_pages import page_differences
 from experiments.checked_places import strangers
+from experiments.checked_records import record_differences
 from experiments.checked_runs import UNREAD, run_differences
 from experiments.checked_training import retrain
 from experiments.command_line import Parser
@@ -70,11 +73,14 @@ def verify(results: Path = RESULTS, *, pages: bool = True, again: str | None = N
         raise UserError(f"{results} is not there; --results names the directory of the kept runs")
     lines, covered = run_differences(results)
     print(f"{_counted(results)} runs: {covered.computed:,} numbers computed from the answers again")
+    print(f"{covered.related:,} more held against others: of a confusion matrix, and of the curves")
     if covered.left:
         print(f"{covered.left.total():,} could not be:", *covered.lines(), sep="\n")
     print(UNREAD, flush=True)
     if pages:
-        lines += [*strangers(RESULTS.parent, [paper.key for paper in papers()]), *_of_pages()]
+        of_records, compared = record_differences(RESULTS.parent)
+        lines += [*strangers(RESULTS.parent, [paper.key for paper in papers()]), *of_records, *_of_pages()]
+        print(f"{compared} pages of bench and audits written again from their JSON", flush=True)
     if again:
         try:
             wrong, run = retrain(results, "" if again == CHEAPEST else again)

@@ -160,3 +160,13 @@ def test_a_damaged_result_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "r" / runs.RESULT).write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"result\.json is no result"):
         kept("r", tmp_path)
+
+
+@pytest.mark.parametrize("seed", ["zero", "7", None, True, 1.5])
+def test_a_seed_that_is_no_whole_number_is_named(tmp_path: Path, seed: object) -> None:
+    keep(of_one_label(tmp_path / "runs" / "r"), tmp_path / "kept" / "r")
+    path = tmp_path / "kept" / "r" / runs.RESULT
+    result = json.loads(path.read_text(encoding="utf-8"))
+    runs.write_json(path, {**result, "config": {"seed": seed}})
+    with pytest.raises(UserError, match=r"r/result\.json has a config\.seed that is no whole number"):
+        kept("r", tmp_path / "kept")

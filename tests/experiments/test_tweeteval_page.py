@@ -96,7 +96,7 @@ def test_the_check_passes_a_right_table(shelf: Shelf, tmp_path: Path) -> None:
 
 def test_nothing_measured_leaves_nothing_out_of_order(shelf: Shelf) -> None:
     assert "{" not in page.introduction(shelf)
-    assert page.sections(shelf) == [page.REPEATED]
+    assert page.sections(shelf) == []
     assert [finding.text(shelf) for finding in PAPER.findings] == ["", ""]
 
 
@@ -122,3 +122,11 @@ def test_the_leak_is_told_with_kept_numbers() -> None:
 def test_residue_rows_are_those_of_the_real_test_texts(shared_data_dir: Path) -> None:
     lines = (shared_data_dir / REAL / "test_text.txt").read_bytes().split(b"\n")[:-1]
     assert residue_rows().tolist() == ["\ufe0f".encode() in line for line in lines]
+
+
+def test_a_run_that_was_repeated_stands_beside_the_kept_one() -> None:
+    text = " ".join(page.repeated(Shelf()).split())
+    assert (
+        "FFN, seed 2, repeated on another processor on 2026-11-21, 0.1106, kept 0.1072; CNN, seed 0" in text
+    )
+    assert text.endswith("0.1786, kept 0.1709.")

@@ -209,6 +209,7 @@ def test_the_command_says_what_differs_and_fails(
     verify.main(["--results", str(own.parent), "--no-pages"])
     said = capsys.readouterr().out
     assert "1 runs:" in said and f"ece: {NO_PROBABILITIES}" in said and "learning curves" in said
+    assert "0 more held against others" in said and "bench.json" in said and "audit.json" in said
     rewrite(own, lambda result: result["test"].update(accuracy=1.5))
     with pytest.raises(SystemExit) as ended:
         verify.main(["--results", str(own.parent), "--no-pages"])
