@@ -12,7 +12,7 @@ from experiments.measured import Shelf
 from experiments.table import Cell, Metric, Table
 
 if TYPE_CHECKING:
-    from experiments.significance import LeftOut, Summary
+    from experiments.ranking import LeftOut, Summary
 
 ONE_SEED = "°"
 ABOUT = (
@@ -29,17 +29,17 @@ def comparisons(table: Table, shelf: Shelf) -> str:
         table: whose rows.
         shelf: the runs.
     """
-    from experiments import significance
+    from experiments import ranking
 
     try:
-        found = significance.summary(table, shelf)
+        found = ranking.summary(table, shelf)
     except UserError as error:  # a library that is not there takes no more from the report than this
         return f"Which rows differ is left out: {error}"
     if not found:
         return ""
     grids = [_grid(group, table) for group in _by_rows(found)]
     notes = [OF_ONE_SEED] if any(row.one_seed for summary in found for row in summary.rows) else []
-    others = [_left_out(one) for one in significance.left_out(table, shelf)]
+    others = [_left_out(one) for one in ranking.left_out(table, shelf)]
     inside = "\n\n".join([ABOUT, *grids, *notes, *others])
     return f"<details><summary>Which rows differ</summary>\n\n{inside}\n\n</details>"
 

@@ -13,7 +13,7 @@ Two sources of chance are asked of, and a pair differs only where neither could 
   has one run, nobody knows: `one_seed` says so.
 
 The larger of both p values is that of the pair (an intersection-union test: no correction is needed for
-asking twice). Over all pairs of rows on a metric they are corrected by Holm's method (1979), by statsmodels.
+asking twice). Over all pairs of rows in a column they are corrected by Holm's method (1979), by statsmodels.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Comparison:
         p_rows: two-sided, of the bootstrap.
         p_seeds: two-sided, of Student's t; None where nothing is random, or a random side has one run.
         one_seed: whether a random side has one run, so that chance of the seed is not asked of.
-        corrected: the larger of both p values by Holm's method over all pairs of the table on this metric.
+        corrected: the larger of both p values by Holm's method over all pairs of the table in this column.
         reason: why they cannot be compared.
     """
 
@@ -89,57 +89,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """A row of a summary.
-
-    Attributes:
-        place: in the table, from 0.
-        label: its label.
-        mean: the metric, scaled.
-        letters: two rows that share a letter are not told apart.
-        one_seed: whether it is random and has one run.
-    """
-
-    place: int
-    label: str
-    mean: float
-    letters: str
-    one_seed: bool
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The rows that can be compared on one metric, the best first.
-
-    Attributes:
-        column: the metric's heading.
-        rows: the best first.
-        groups: labels of rows not told apart, as the bars of a critical-difference diagram; the letter `a` is
-            the first of them.
-    """
-
-    column: str
-    rows: tuple[Ranked, ...]
-    groups: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Measured rows that are ranked beside no others on a metric.
-
-    Attributes:
-        column: the metric's heading.
-        labels: of the rows, in the table's order.
-        reason: why they cannot be compared.
-    """
-
-    column: str
-    labels: tuple[str, ...]
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Side:
+class Side:
     """A row of the table, as it is compared.
 
     Attributes:
@@ -165,7 +115,7 @@ class _Side:
 
 
 def compare(table: Table, shelf: Shelf) -> list[Comparison]:
-    """Every pair of measured rows, on each column that is one metric for all rows and has a better side.
+    """Every pair of measured rows, on each column, that have one metric with a better side.
 
     Rows that were not measured are left out. A pair that answers other rows is listed with the reason.
 
@@ -183,46 +133,13 @@ def compare(table: Table, shelf: Shelf) -> list[Comparison]:
 def _compare(table: Table, shelf: Shelf) -> tuple[Comparison, ...]:
     found: list[Comparison] = []
     for place, column in enumerate(table.head):
-        sides = _sides(table, place, shelf)
-        pairs = [_compared(column, *pair) for pair in itertools.combinations(sides, 2)]
+        found_sides = sides(table, place, shelf)
+        pairs = [
+            _compared(column, *pair) for group in found_sides for pair in itertools.combinations(group, 2)
+        ]
         corrected = iter(holm([pair.p for pair in pairs if pair.p is not None]))
         found += [replace(pair, corrected=next(corrected)) if pair.p is not None else pair for pair in pairs]
     return tuple(found)
-
-
-def summary(table: Table, shelf: Shelf) -> list[Summary]:
-    """For each column, and each set of rows that can be compared, which of them are told apart.
-
-    Letters are given as in Piepho 2004 ("An algorithm for a letter-based representation of all-pairwise
-    comparisons"): rows that share one are not told apart; rows that share none are.
-    """
-    found = []
-    for place, column in enumerate(table.head):
-        sides = [side for side in _sides(table, place, shelf) if side.rows]
-        for rows in dict.fromkeys(side.rows for side in sides):
-            ranked = _in_order([side for side in sides if side.rows == rows])
-            if len(ranked) > 1:
-                found.append(_summary(column, ranked, compare(table, shelf)))
-    return found
-
-
-def left_out(table: Table, shelf: Shelf, fewest: int = 2) -> list[LeftOut]:
-    """The measured rows that no summary holds, of each column that has one.
-
-    Args:
-        table: whose rows.
-        shelf: the runs.
-        fewest: rows of the summaries that are shown.
-    """
-    shown = [one for one in summary(table, shelf) if len(one.rows) >= fewest]
-    found = []
-    for place, column in enumerate(table.head):
-        ranked = {row.place for one in shown if one.column == column for row in one.rows}
-        others = [side for side in _sides(table, place, shelf) if side.place not in ranked] if ranked else []
-        for reason, is_why in ((NO_ANSWERS, True), (OTHER_ROWS, False)):
-            labels = tuple(side.label for side in others if (side.drawn is None) is is_why)
-            found += [LeftOut(column, labels, reason)] if labels else []
-    return found
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -289,31 +206,37 @@ def p_of_seeds(first: Measured, second: Measured) -> float | None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _sides(table: Table, place: int, shelf: Shelf) -> list[_Side]:
-    """The measured rows of a column that is one metric, but for yardsticks; none of another column."""
-    cells = [
-        (row, line.label, line.cells[place])
-        for row, line in enumerate(table.rows)
-        if not line.yardstick  # its metric reads a constant in the place of the run's answers
-    ]
-    # Papers print some rows of a column with more decimals than others: one metric all the same.
-    metrics = {replace(cell.metric, decimals=0) for _, _, cell in cells if cell is not None}
-    if len(metrics) != 1:
-        return []
-    (metric,) = metrics
-    if metric.higher_is_better is None:
-        return []
-    measured = [(row, label, shelf.measured(cell)) for row, label, cell in cells if cell is not None]
-    return [_side(row, label, found, metric) for row, label, found in measured if found.values]
+def sides(table: Table, place: int, shelf: Shelf) -> list[list[Side]]:
+    """The measured rows of a column, but for yardsticks: those of each metric that has a better side.
+
+    A yardstick's metric reads a constant in the place of the run's answers. Rows that are read on something
+    else, as on a part of the rows of the split, are of another metric.
+
+    Args:
+        table: whose rows.
+        place: of the column.
+        shelf: the runs.
+    """
+    groups: dict[Metric, list[Side]] = {}
+    for row, line in enumerate(table.rows):
+        cell = line.cells[place]
+        if cell is None or line.yardstick or cell.metric.higher_is_better is None:
+            continue
+        found = shelf.measured(cell)
+        if found.values:
+            # Papers print some rows of a column with more decimals than others: one metric all the same.
+            metric = replace(cell.metric, decimals=0)
+            groups.setdefault(metric, []).append(_side(row, line.label, found, metric))
+    return list(groups.values())
 
 
-def _side(place: int, label: str, measured: Measured, metric: Metric) -> _Side:
+def _side(place: int, label: str, measured: Measured, metric: Metric) -> Side:
     drawn = [replicates(run, metric) for run in measured.runs]
     rows = {_rows(run, metric) for run in measured.runs}
     if len(rows) != 1 or any(replicate is None for replicate in drawn):
-        return _Side(place, label, measured, "", None)
+        return Side(place, label, measured, "", None)
     whole = np.mean([replicate for replicate in drawn if replicate is not None], axis=0)
-    return _Side(place, label, measured, rows.pop(), whole)
+    return Side(place, label, measured, rows.pop(), whole)
 
 
 def _rows(run: KeptRun, metric: Metric) -> str:
@@ -327,7 +250,7 @@ def _rows(run: KeptRun, metric: Metric) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def _compared(column: str, first: _Side, second: _Side) -> Comparison:
+def _compared(column: str, first: Side, second: Side) -> Comparison:
     found = Comparison(column, (first.place, second.place), first.label, second.label)
     if first.measured.cell.experiment == second.measured.cell.experiment:
         return replace(found, reason=SAME)
@@ -346,49 +269,3 @@ def _compared(column: str, first: _Side, second: _Side) -> Comparison:
         p_seeds=p_of_seeds(first.measured, second.measured),
         one_seed=first.one_seed or second.one_seed,
     )
-
-
-def _in_order(sides: Sequence[_Side]) -> list[_Side]:
-    """The best first."""
-    falling = -1 if sides[0].measured.cell.metric.higher_is_better else 1
-    return sorted(sides, key=lambda side: falling * (side.measured.mean or 0.0))
-
-
-def _summary(column: str, ranked: Sequence[_Side], pairs: Sequence[Comparison]) -> Summary:
-    order = [side.place for side in ranked]
-    apart = [
-        pair.places
-        for pair in pairs
-        if pair.column == column and pair.differs and set(pair.places) <= set(order)
-    ]
-    groups = _groups(order, apart)
-    rows = tuple(
-        Ranked(
-            side.place,
-            side.label,
-            float(np.mean(side.measured.values)),
-            "".join(letter(index) for index, group in enumerate(groups) if side.place in group),
-            side.one_seed,
-        )
-        for side in ranked
-    )
-    labels = {side.place: side.label for side in ranked}
-    return Summary(
-        column, rows, tuple(tuple(labels[place] for place in order if place in group) for group in groups)
-    )
-
-
-def _groups(order: Sequence[int], apart: Sequence[tuple[int, int]]) -> list[frozenset[int]]:
-    """The largest sets without two that are told apart, by Piepho's insert and absorb; the best first."""
-    groups = {frozenset(order)}
-    for first, second in apart:
-        split = [group for group in groups if first in group and second in group]
-        halves = {group - {one} for group in split for one in (first, second)}
-        merged = (groups - set(split)) | halves
-        groups = {group for group in merged if not any(group < other for other in merged)}
-    return sorted(groups, key=lambda group: sorted(order.index(place) for place in group))
-
-
-def letter(index: int) -> str:
-    """a, b, ..., z, then a1, b1, ..."""
-    return chr(ord("a") + index % 26) + (str(index // 26) if index >= 26 else "")

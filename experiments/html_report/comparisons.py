@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emoji_pred.errors import UserError
-from experiments import numbers, significance
+from experiments import numbers, ranking, significance
 from experiments.html_report import wording
 from experiments.html_report.bars import Bar, bars, drawn_column
 from experiments.measured import Measured, Shelf
-from experiments.significance import Comparison, LeftOut, Summary
+from experiments.ranking import LeftOut, Summary
+from experiments.significance import Comparison
 from experiments.table import Table
 
 FEWEST = 3  # rows that are ranked: of two the cells say enough
@@ -24,7 +25,7 @@ ABOUT = (
 def section(table: Table, shelf: Shelf) -> str:
     """Comparisons on each column, folded, the drawn column first; "" where none compares three rows."""
     try:
-        ranked = [one for one in significance.summary(table, shelf) if len(one.rows) >= FEWEST]
+        ranked = [one for one in ranking.summary(table, shelf) if len(one.rows) >= FEWEST]
     except UserError as error:  # a library is not installed
         return f"<p class=footnote>{wording.escape(error)}</p>"
     if not ranked:
@@ -57,8 +58,9 @@ def _column(
     measured = [None if cell is None else shelf.measured(cell) for cell in cells]
     of_column = [pair for pair in pairs if pair.column == column]
     found = [one for one in ranked if one.column == column]
-    others = [one for one in significance.left_out(table, shelf, FEWEST) if one.column == column]
-    body = "".join(_ranks(one, measured) + _pairs(one, of_column) for one in found)
+    others = [one for one in ranking.left_out(table, shelf, FEWEST) if one.column == column]
+    is_drawn = place == drawn_column(table)
+    body = "".join(_ranks(one, measured, is_drawn) + _pairs(one, of_column) for one in found)
     return wording.escape(column), body + "".join(map(_left_out, others))
 
 
@@ -67,20 +69,21 @@ def _left_out(found: LeftOut) -> str:
     return f"<p class=footnote>Not compared: {labels}: {wording.escape(found.reason)}.</p>"
 
 
-def _ranks(summary: Summary, measured: Sequence[Measured | None]) -> str:
-    """The best first; beside each row the bars of the groups that it is in."""
+def _ranks(summary: Summary, measured: Sequence[Measured | None], is_drawn: bool) -> str:
+    """The best first; beside each row the bars of its groups, and of its number if drawn."""
     found = [(one, measured[one.place]) for one in summary.rows]
-    drawn = bars([Bar.of(of) if of else None for _, of in found]) or [""] * len(found)
+    numbered = [Bar.of(of) if of and is_drawn else None for _, of in found]
+    drawn = [f"<td class=drawn>{bar}</td>" for bar in bars(numbered)] or [""] * len(found)
     rows = []
     for (one, of), bar in zip(found, drawn, strict=True):
         mean = numbers.mean(of) if of else wording.DASH
         own = _letters(one.letters)
-        within = [significance.letter(place) in own for place in range(len(summary.groups))]
-        groups = "".join(f"<td class='group{' in' if inside else ''}'><i></i></td>" for inside in within)
+        within = [ranking.letter(place) in own for place in range(len(summary.groups))]
+        groups = "".join("<td class='group in'><i></i></td>" if inside else "<td></td>" for inside in within)
         seed = "<sup>1</sup>" if one.one_seed else ""
         rows.append(
             f"<tr><th scope=row>{wording.name(one.label)}{seed}</th><td class=number>{mean}</td>"
-            f"<td class=number>{one.letters}</td>{groups}<td class=drawn>{bar}</td></tr>"
+            f"<td class=number>{one.letters}</td>{groups}{bar}</tr>"
         )
     return f"<div class=scroll><table class='ranks wordy'><tbody>{''.join(rows)}</tbody></table></div>"
 

@@ -17,7 +17,8 @@ from experiments.html_report.bars import Bar, bars, drawn_column
 from experiments.html_report.collected import Collected
 from experiments.measured import Measured, Shelf
 from experiments.page import render
-from experiments.significance import Comparison, Ranked, Summary
+from experiments.ranking import Ranked, Summary
+from experiments.significance import Comparison
 from experiments.table import Cell, Experiment, Figure, Metric, Row, Table, experiment_row
 
 

@@ -17,6 +17,7 @@ from experiments.comparing import comparisons
 from experiments.html_report import comparisons as comparisons_in_html
 from experiments.measured import Measured, Shelf
 from experiments.profiles import Planned
+from experiments.ranking import LeftOut, _groups, left_out, letter, summary
 from experiments.resampling import resamples
 from experiments.selections import always_top_class
 from experiments.significance import (
@@ -24,15 +25,10 @@ from experiments.significance import (
     OTHER_ROWS,
     SAME,
     Comparison,
-    LeftOut,
-    _groups,
     compare,
     holm,
-    left_out,
-    letter,
     p_of_rows,
     p_of_seeds,
-    summary,
 )
 from experiments.table import Cell, Experiment, Metric, Row, Table, experiment_row
 
@@ -235,7 +231,7 @@ def test_what_is_not_asked(runs: Runs) -> None:
     assert summary(table(*lines), runs.shelf) == []
 
 
-def test_a_column_of_several_metrics_or_counts_is_left_out(runs: Runs) -> None:
+def test_two_metrics_and_counts_are_not_compared(runs: Runs) -> None:
     rows = runs.row("a", [0.9]), runs.row("b", [0.5])
     (first,), (second,) = rows[0].cells, rows[1].cells
     assert first is not None and second is not None
@@ -245,12 +241,28 @@ def test_a_column_of_several_metrics_or_counts_is_left_out(runs: Runs) -> None:
     assert compare(table(rows[0], Row("b", (finer,))), runs.shelf) == compare(table(*rows), runs.shelf)
     constant = replace(ACCURACY, select=always_top_class)
     yardstick = Row("constant", (Cell(first.experiment, constant),))
-    assert compare(table(*rows, yardstick), runs.shelf) == []
     (pair,) = compare(table(*rows, replace(yardstick, yardstick=True)), runs.shelf)
     assert (pair.first, pair.second) == ("a", "b")  # the others as if it were not there
     count = Metric("rows", "per_class/❤/support", higher_is_better=None)
     lines = [Row(name, (Cell(cell.experiment, count),)) for name, cell in (("a", first), ("b", second))]
     assert compare(table(*lines), runs.shelf) == []
+
+
+def test_rows_of_one_metric_are_compared_where_a_column_has_several(runs: Runs) -> None:
+    rows = [runs.row(name, [accuracy]) for name, accuracy in zip("abcd", (0.9, 0.5, 0.9, 0.5), strict=True)]
+    other = replace(ACCURACY, select=lambda _, answers: answers)  # on a part of the rows, say
+    for place in (2, 3):
+        (cell,) = rows[place].cells
+        assert cell is not None
+        rows[place] = Row(rows[place].label, (Cell(cell.experiment, other),))
+    pairs = compare(table(*rows), runs.shelf)
+    assert [(pair.first, pair.second) for pair in pairs] == [("a", "b"), ("c", "d")]
+    assert [pair.corrected for pair in pairs] == holm([pair.p or 0.0 for pair in pairs])
+    found = summary(table(*rows), runs.shelf)
+    assert [[(row.label, row.letters) for row in one.rows] for one in found] == [
+        [("a", "a"), ("b", "b")],
+        [("c", "a"), ("d", "b")],
+    ]
 
 
 def of_seeds(*values: float, random: bool = True) -> Measured:
