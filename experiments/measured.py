@@ -90,6 +90,19 @@ class Measured:
         return self.mean - self.cell.published
 
     @property
+    def _hidden(self) -> float:
+        """What rounding hides of a published number, either way."""
+        return 0.5 * 10.0**-self.cell.metric.decimals + 1e-9
+
+    @property
+    def holds_published(self) -> bool:
+        """Whether the published number, as it was rounded, lies in the interval of our mean."""
+        if self.cell.published is None or self.interval is None:
+            return False
+        low, high = self.interval
+        return low - self._hidden <= self.cell.published <= high + self._hidden
+
+    @property
     def verdict(self) -> Verdict:
         """By `RULE`."""
         if self.mean is None:
@@ -98,8 +111,7 @@ class Measured:
             return Verdict.NOT_PUBLISHED
         if self.stand_in:
             return Verdict.NOT_COMPARABLE
-        metric = self.cell.metric
-        half = 0.5 * 10.0**-metric.decimals + 1e-9  # what rounding hides
+        metric, half = self.cell.metric, self._hidden
         low, high = self.one_more or (self.mean, self.mean)
         near = abs(self.mean - self.cell.published) <= half
         if metric.is_count:

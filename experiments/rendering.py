@@ -177,7 +177,7 @@ def index(papers: Sequence[Paper], shelf: Shelf, out: Path) -> str:
         f"{len(found)} runs of {measured} experiments, {total} of training one after the other; "
         f"experiments without a run: {len(experiments) - measured}.",
         *(_index_of(paper, shelf, out) for paper in papers),
-        f"## The rule of a verdict\n\n{RULE}",
+        f"## The rule of a verdict\n\n{RULE}{_within_the_mean(papers, shelf)}",
         _findings_in_short(papers, shelf),
         f"## Run it again\n\n{AGAIN}",
         _places(out),
@@ -210,6 +210,20 @@ def _index_of(paper: Paper, shelf: Shelf, out: Path) -> str:
 def verdicts(table: Table, shelf: Shelf) -> Counter[Verdict]:
     """How many cells of a table have which verdict."""
     return Counter(shelf.measured(cell).verdict for row in table.rows for cell in row.cells if cell)
+
+
+def _within_the_mean(papers: Sequence[Paper], shelf: Shelf) -> str:
+    """How many of the reproduced numbers lie in the interval of our mean too, which is the narrower one."""
+    cells = [cell for paper in papers for table in paper.tables for row in table.rows for cell in row.cells]
+    found = [shelf.measured(cell) for cell in cells if cell]
+    reproduced = [one for one in found if one.verdict is Verdict.REPRODUCED]
+    if not reproduced:
+        return ""
+    near = sum(one.holds_published for one in reproduced)
+    return (
+        f" Of the {len(reproduced)} reproduced numbers {near} lie in the interval of our mean too, which is "
+        "the one that the tables show: where runs scatter, one more of ours may fall far from their mean."
+    )
 
 
 def _findings_in_short(papers: Sequence[Paper], shelf: Shelf) -> str:

@@ -218,8 +218,8 @@ def _classes() -> Table:
         "F1 of each class, as distributed and leak-free",
         tuple(heading for heading, _ in columns),
         tuple(rows),
-        "Test split. The two columns of a model differ in invisible characters alone: a class that loses more "
-        "than its interval was told by them. What the paper prints stands in Tables 1 to 4.",
+        "Test split. The two columns of a model differ in invisible characters alone: a class that loses "
+        "more than its interval was told by them. What the paper prints stands in Tables 1 to 4.",
         in_paper=False,
     )
 

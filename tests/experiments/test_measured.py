@@ -88,6 +88,22 @@ def test_each_verdict(
     assert verdict(published, mean, one_more) is wanted
 
 
+@pytest.mark.parametrize(
+    ("published", "interval", "holds"),
+    [
+        (0.37, (0.33, 0.3651), True),  # 0.3651 rounds to 0.37
+        (0.37, (0.33, 0.3649), False),
+        (0.33, (0.3351, 0.37), False),
+        (0.37, None, False),
+        (None, (0.33, 0.37), False),
+    ],
+)
+def test_whether_the_interval_of_the_mean_holds_what_was_published(
+    published: float | None, interval: tuple[float, float] | None, holds: bool
+) -> None:
+    assert Measured(cell(published), (), (0.35,), (), interval).holds_published is holds
+
+
 def test_lower_can_be_better() -> None:
     loss = Metric("Hamming loss", "hamming_loss", higher_is_better=False)
     assert verdict(0.20, 0.15, (0.14, 0.16), metric=loss) is Verdict.BETTER

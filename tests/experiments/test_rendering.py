@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,16 @@ def test_the_index_counts_verdicts_and_time(shelf: Shelf, tmp_path: Path) -> Non
     assert "| `model=ffn` | 2 | 1.5 min | 3.0 min |" in text
     assert "- [It leaks](one.md#one-leak)." in text
     assert RULE in text
+
+
+def test_the_index_says_how_many_reproduced_numbers_lie_in_the_narrower_interval(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    assert "reproduced numbers" not in index((ONE, TWO), shelf, tmp_path)
+    # The mean of 0.5 and 0.6 is the very number.
+    rows = (experiment_row("FFN", FFN, (ACCURACY,), (0.55,)),)
+    near = replace(ONE, tables=(replace(FIRST, rows=rows),))
+    assert "Of the 1 reproduced numbers 1 lie in the interval" in index((near,), shelf, tmp_path)
 
 
 def test_the_index_counts_rows_that_agree_apart(shelf: Shelf, tmp_path: Path) -> None:
