@@ -31,7 +31,8 @@ def section(table: Table, shelf: Shelf) -> str:
     if not ranked:
         return ""
     pairs = significance.compare(table, shelf)
-    first, *others = [_column(table, place, ranked, pairs, shelf) for place in _places(table, ranked)]
+    places = _places(table, ranked)
+    first, *others = [_column(table, place, ranked, pairs, shelf, place == places[0]) for place in places]
     rest = "".join(f"<details><summary>{heading}</summary>{body}</details>" for heading, body in others)
     heading, body = first
     more = f", and in {len(others)} more" if others else ""
@@ -50,18 +51,22 @@ def _places(table: Table, ranked: Sequence[Summary]) -> list[int]:
 
 
 def _column(
-    table: Table, place: int, ranked: Sequence[Summary], pairs: Sequence[Comparison], shelf: Shelf
+    table: Table,
+    place: int,
+    ranked: Sequence[Summary],
+    pairs: Sequence[Comparison],
+    shelf: Shelf,
+    is_first: bool,
 ) -> tuple[str, str]:
-    """A column's heading, and its ranks and pairs, for each set of rows that can be compared."""
+    """A heading, and ranks for each set of rows that can be compared; of the first column every pair too."""
     column = table.head[place]
     cells = [row.cells[place] for row in table.rows]
     measured = [None if cell is None else shelf.measured(cell) for cell in cells]
     of_column = [pair for pair in pairs if pair.column == column]
     found = [one for one in ranked if one.column == column]
     others = [one for one in ranking.left_out(table, shelf, FEWEST) if one.column == column]
-    is_drawn = place == drawn_column(table)
-    body = "".join(_ranks(one, measured, is_drawn) + _pairs(one, of_column) for one in found)
-    return wording.escape(column), body + "".join(map(_left_out, others))
+    parts = [_ranks(one, measured, is_first) + (_pairs(one, of_column) if is_first else "") for one in found]
+    return wording.escape(column), "".join([*parts, *map(_left_out, others)])
 
 
 def _left_out(found: LeftOut) -> str:

@@ -159,6 +159,12 @@ def test_rows_are_ranked_and_their_pairs_listed(tmp_path: Path) -> None:
     constant = Cell(experiments[0], replace(ACCURACY, select=lambda _, answers: answers))
     among = (*table.rows, Row("a constant answer", (constant,), yardstick=True))
     assert comparisons.section(replace(table, rows=among), Shelf(tmp_path / "runs")) == made
+    rows = [replace(row, cells=(*row.cells, Cell(row.cells[0].experiment, MACRO))) for row in table.rows]
+    two = comparisons.section(
+        replace(table, head=("accuracy", "macro F1"), rows=tuple(rows)), Shelf(tmp_path / "runs")
+    )
+    assert (two.count("class='ranks"), two.count("Every pair")) == (2, 1)  # pairs of the drawn column alone
+    assert "differ in macro F1, and in 1 more" in two and "<summary>accuracy</summary>" in two
 
 
 def test_a_pair_says_which_row_is_better_and_by_how_much() -> None:
