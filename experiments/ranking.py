@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -71,14 +72,20 @@ def summary(table: Table, shelf: Shelf) -> list[Summary]:
     Letters are given as in Piepho 2004 ("An algorithm for a letter-based representation of all-pairwise
     comparisons"): rows that share one are not told apart; rows that share none are.
     """
+    return list(_summaries(table, shelf))
+
+
+@functools.lru_cache(maxsize=256)
+def _summaries(table: Table, shelf: Shelf) -> tuple[Summary, ...]:
+    pairs = compare(table, shelf)
     found = []
     for place, column in enumerate(table.head):
         for group in sides(table, place, shelf):
             for rows in dict.fromkeys(side.rows for side in group if side.rows):
                 ranked = _in_order([side for side in group if side.rows == rows])
                 if len(ranked) > 1:
-                    found.append(_summary(column, ranked, compare(table, shelf)))
-    return found
+                    found.append(_summary(column, ranked, pairs))
+    return tuple(found)
 
 
 def left_out(table: Table, shelf: Shelf, fewest: int = 2) -> list[LeftOut]:
