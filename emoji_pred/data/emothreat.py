@@ -171,7 +171,7 @@ def load_emothreat_public(
         for rows in (left, train_reviews)
     )
     counts = {label: sum(label in row.labels for row in left) for label in EMOTIONS}
-    tested_labels = _counts_of(test)["labels"]
+    recovered = _counts_of(test)
     warnings = repeat_warnings("the tweets", tweets.counts, conflicts) + test_label_warnings(test, conflicts)
     provenance = {
         "variant": "not the official split: made without its training file; the reviews of the official "
@@ -179,13 +179,13 @@ def load_emothreat_public(
         "sources": origins(pins),
         "tweets": tweets.counts,
         "conflicts": conflicts,
-        "recovered_test": _counts_of(test),
+        "recovered_test": recovered,
         "reviews": {"train": len(train_reviews), "test": len(test_reviews)} if neutral else None,
         "tweets_left": {"rows": len(left), "labels": counts, "copies_of_test_texts": len(left) - len(train)},
         # What the official training file likely holds of them: see load_emothreat.
         "tweets_less_test": {
             "rows": tweets.texts - len(test.tweets),
-            "labels": {label: tweets.labels[label] - tested_labels[label] for label in EMOTIONS},
+            "labels": {label: tweets.labels[label] - recovered["labels"][label] for label in EMOTIONS},
         },
         "paper_training_labels": PAPER_COUNTS,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from emoji_pred.errors import UserError
 from experiments import numbers, ranking, significance
@@ -30,11 +30,8 @@ def section(table: Table, shelf: Shelf) -> str:
         return f"<p class=footnote>{wording.escape(error)}</p>"
     if not ranked:
         return ""
-    pairs = significance.compare(table, shelf)
-    places = _places(table, ranked)
-    first, *others = [_column(table, place, ranked, pairs, shelf, place == places[0]) for place in places]
-    rest = "".join(f"<details><summary>{heading}</summary>{body}</details>" for heading, body in others)
-    heading, body = first
+    (heading, body), *others = _columns(table, ranked, shelf)
+    rest = "".join(f"<details><summary>{name}</summary>{inside}</details>" for name, inside in others)
     more = f", and in {len(others)} more" if others else ""
     return (
         f"<details class=compared><summary>Which rows differ in {heading}{more}</summary>"
@@ -50,23 +47,22 @@ def _places(table: Table, ranked: Sequence[Summary]) -> list[int]:
     return sorted(places, key=lambda place: (place != drawn, place))
 
 
-def _column(
-    table: Table,
-    place: int,
-    ranked: Sequence[Summary],
-    pairs: Sequence[Comparison],
-    shelf: Shelf,
-    is_first: bool,
-) -> tuple[str, str]:
-    """A heading, and ranks for each set of rows that can be compared; of the first column every pair too."""
-    column = table.head[place]
-    cells = [row.cells[place] for row in table.rows]
-    measured = [None if cell is None else shelf.measured(cell) for cell in cells]
-    of_column = [pair for pair in pairs if pair.column == column]
-    found = [one for one in ranked if one.column == column]
-    others = [one for one in ranking.left_out(table, shelf, FEWEST) if one.column == column]
-    parts = [_ranks(one, measured, is_first) + (_pairs(one, of_column) if is_first else "") for one in found]
-    return wording.escape(column), "".join([*parts, *map(_left_out, others)])
+def _columns(table: Table, ranked: Sequence[Summary], shelf: Shelf) -> Iterator[tuple[str, str]]:
+    """Headings, and ranks for each set of rows that can be compared; of the first column every pair too."""
+    pairs, left_out = significance.compare(table, shelf), ranking.left_out(table, shelf, FEWEST)
+    places = _places(table, ranked)
+    for place in places:
+        column, is_first = table.head[place], place == places[0]
+        cells = [row.cells[place] for row in table.rows]
+        measured = [None if cell is None else shelf.measured(cell) for cell in cells]
+        of_column = [pair for pair in pairs if pair.column == column]
+        parts = []
+        for one in (summary for summary in ranked if summary.column == column):
+            parts.append(_ranks(one, measured, is_first))
+            if is_first:
+                parts.append(_pairs(one, of_column))
+        parts += [_left_out(one) for one in left_out if one.column == column]
+        yield wording.escape(column), "".join(parts)
 
 
 def _left_out(found: LeftOut) -> str:

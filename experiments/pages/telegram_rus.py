@@ -25,7 +25,7 @@ from experiments.tables.telegram_rus_models import (
     IN_PAPER,
     METRICS,
     MINILM,
-    OURS,
+    MODELS,
     TABLE_2,
     TABLE_3,
     TABLE_4,
@@ -83,7 +83,7 @@ BY_WEIGHT = ("alpha = 1", "alpha = 1/sqrt(fr)", "alpha = 1/fr^(3/4)")  # from th
 
 def introduction(shelf: Shelf) -> str:
     """What stands in for what."""
-    standing, own = stand_ins((*IN_PAPER.values(), *OURS.values()), shelf)
+    standing, own = stand_ins(tuple(MODELS.values()), shelf)
     runs = [run for one in (TFIDF_LOGREG, WORD2VEC) if one in standing for run in shelf.runs(one)]
     rows = top_class = steps = ""
     if runs and shelf.profile != SMOKE:  # other rows than those it speaks of
@@ -156,7 +156,7 @@ def _best(shelf: Shelf) -> str:
     told = []
     for name, path in (("macro F1", "macro_f1"), ("top 1", "top_1")):
         metric = Metric(name, path, "validation", scale=100)
-        means = {label: shelf.measured(Cell(one, metric)).mean for label, one in {**IN_PAPER, **OURS}.items()}
+        means = {label: shelf.measured(Cell(one, metric)).mean for label, one in MODELS.items()}
         known = {label: mean for label, mean in means.items() if mean is not None}
         if known:
             best = max(known, key=lambda label: known[label])

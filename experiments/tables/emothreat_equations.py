@@ -17,13 +17,14 @@ from experiments.tables.emothreat_models import (
     MEASURES,
     MODELS,
     NOTHING,
-    OF_TABLE_3,
     SMOOTHED_AT_SHARE,
     SVC,
     TABLE_3,
     TABLE_4,
     TFIDF,
     Reading,
+    bars_of_table_3,
+    beside_table_4,
     reading_of,
 )
 
@@ -36,7 +37,7 @@ Interval = tuple[float, float]
 
 def at_share(label: str, measure: str) -> Cell:
     """A TF-IDF model by the equations, the reviews at their official share."""
-    return Cell(MODELS[ALL_ROWS][label], reading_of(EXACT_AT_SHARE, measure))
+    return beside_table_4(label, EXACT_AT_SHARE, measure)
 
 
 def against(interval: Interval, printed: Sequence[float]) -> str:
@@ -117,17 +118,13 @@ def _constant(label: str, reading: Reading, measure: str) -> Cell:
     return Cell(SVC, replace(reading_of(reading, measure), select=CONSTANTS_AT_SHARE[label]))
 
 
-PRINTED_F1 = {label: numbers[-1] for label, numbers in zip(TFIDF, TABLE_4.values(), strict=True)}
 BY_EQUATIONS = Finding(
     "emothreat.equations",
     '"TF-IDF beats BERT" by the paper\'s own equations',
     _by_equations,
     (
-        *((label, replace(at_share(label, "f1"), published=PRINTED_F1[label])) for label in TFIDF),
-        *(
-            (f"{label} (Table 3)", Cell(OF_TABLE_3[label], reading_of(EXACT_AT_SHARE, "f1", 3), numbers[-1]))
-            for label, numbers in TABLE_3.items()
-        ),
+        *((label, at_share(label, "f1")) for label in TFIDF),
+        *bars_of_table_3("f1"),
         (EVERYTHING, _constant(EVERYTHING, EXACT_AT_SHARE, "f1")),
     ),
     ("emothreat.3", "emothreat.4"),

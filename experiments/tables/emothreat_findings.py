@@ -19,17 +19,17 @@ from experiments.tables.emothreat_models import (
     LOOKS,
     MEASURES,
     MODELS,
-    OF_TABLE_3,
     SIDES,
     SMOOTHED,
     SMOOTHED_AT_SHARE,
     SVC,
     TABLE_1,
     TABLE_3,
-    TABLE_4,
     TASK,
     TFIDF,
     Reading,
+    bars_of_table_3,
+    beside_table_4,
     reading_of,
 )
 
@@ -135,25 +135,14 @@ def _of_encoder(best: Table, shelf: Shelf, one_seed: bool) -> str:
     return f"But {', and '.join(left)}." if left else ""
 
 
-def _accuracy(label: str, reading: Reading) -> Cell:
-    """A TF-IDF model's accuracy, beside what Table 4 prints."""
-    printed = dict(zip(TFIDF, TABLE_4.values(), strict=True))[label]
-    return Cell(MODELS[ALL_ROWS][label], reading_of(reading, "accuracy"), printed[0])
-
-
 NOTHING_AT_SHARE: Reading = (SMOOTHED, "+1, official share", nothing_at_official_share)
 
 
 def furthest(shelf: Shelf) -> float | None:
     """How far the notebook's metric at the official share lies from what Table 4 prints, at most."""
-    far = []
-    for numbers, label in zip(TABLE_4.values(), TFIDF, strict=True):
-        for printed, measure in zip(numbers, MEASURES, strict=True):
-            mean = shelf.measured(Cell(MODELS[ALL_ROWS][label], reading_of(SMOOTHED_AT_SHARE, measure))).mean
-            if mean is None:
-                return None
-            far.append(abs(mean - printed))
-    return max(far)
+    cells = [beside_table_4(label, SMOOTHED_AT_SHARE, measure) for label in TFIDF for measure in MEASURES]
+    far = [abs(away) for cell in cells if (away := shelf.measured(cell).difference) is not None]
+    return max(far) if len(far) == len(cells) else None
 
 
 def _plus_one(shelf: Shelf) -> str:
@@ -161,7 +150,7 @@ def _plus_one(shelf: Shelf) -> str:
         return ""  # other rows than those it speaks of
     far = furthest(shelf)
     constant = shelf.measured(Cell(SVC, reading_of(NOTHING_AT_SHARE, "accuracy"))).mean
-    exact = [shelf.measured(_accuracy(label, EXACT_AT_SHARE)).mean for label in TFIDF]
+    exact = [shelf.measured(beside_table_4(label, EXACT_AT_SHARE, "accuracy")).mean for label in TFIDF]
     if far is None or constant is None:
         return ""
     listed = ", ".join(f"{mean:.2f} ({label})" for mean, label in zip(exact, TFIDF, strict=True) if mean)
@@ -215,16 +204,10 @@ FINDINGS = (
         "Table 4 is not measured by the paper's equations",
         _plus_one,
         (
-            *((f"{label}, +1", _accuracy(label, SMOOTHED_AT_SHARE)) for label in TFIDF),
-            *((f"{label}, equation 7", _accuracy(label, EXACT_AT_SHARE)) for label in TFIDF),
+            *((f"{label}, +1", beside_table_4(label, SMOOTHED_AT_SHARE, "accuracy")) for label in TFIDF),
+            *((f"{label}, equation 7", beside_table_4(label, EXACT_AT_SHARE, "accuracy")) for label in TFIDF),
             ("answers nothing, +1", Cell(SVC, reading_of(NOTHING_AT_SHARE, "accuracy"))),
-            *(
-                (
-                    f"{label} (Table 3)",
-                    Cell(OF_TABLE_3[label], reading_of(EXACT_AT_SHARE, "accuracy", 3), printed[0]),
-                )
-                for label, printed in TABLE_3.items()
-            ),
+            *bars_of_table_3("accuracy"),
         ),
         ("emothreat.4", "emothreat.3"),
     ),

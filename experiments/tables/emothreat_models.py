@@ -22,7 +22,7 @@ from experiments.selections import (
     tuned_per_class,
     tweets_alone,
 )
-from experiments.table import Experiment, Metric, Select
+from experiments.table import Cell, Experiment, Metric, Select
 
 # As printed. Table 1: training rows that have a label.
 TABLE_1 = {
@@ -140,6 +140,24 @@ def reading_of(reading: Reading, measure: str, decimals: int = 2) -> Metric:
     prefix, heading, select = reading
     name = f"{HEADINGS[measure]}: {heading}"
     return Metric(name, f"{prefix}{measure}", decimals=decimals, select=select)
+
+
+def beside_table_4(label: str, reading: Reading, measure: str) -> Cell:
+    """A TF-IDF model by one of the readings, beside what Table 4 prints of it."""
+    printed = dict(zip(TFIDF, TABLE_4.values(), strict=True))[label]
+    return Cell(MODELS[ALL_ROWS][label], reading_of(reading, measure), printed[MEASURES.index(measure)])
+
+
+def bars_of_table_3(measure: str) -> tuple[tuple[str, Cell], ...]:
+    """What Table 3 prints of its rows, as bars of a finding."""
+    place = MEASURES.index(measure)
+    return tuple(
+        (
+            f"{label} (Table 3)",
+            Cell(OF_TABLE_3[label], reading_of(EXACT_AT_SHARE, measure, 3), printed[place]),
+        )
+        for label, printed in TABLE_3.items()
+    )
 
 
 TASK = (

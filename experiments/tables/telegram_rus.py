@@ -20,13 +20,12 @@ from experiments.tables.telegram_rus_models import (
     FINAL,
     FINAL_ROWS,
     FULL,
-    IN_PAPER,
     METRICS,
+    MODELS,
     NO_DATA,
     NOTES,
     OF_MODELS,
     ONE_EPOCH,
-    OURS,
     RANKS,
     RAW,
     RAW_EMOJI,
@@ -217,7 +216,7 @@ def _models() -> Table:
     constant = [replace(metric, select=always_top_class) for metric in metrics]
     rows = [
         experiment_row(label, experiment, metrics, note=NOTES.get(label, ""))
-        for label, experiment in {**IN_PAPER, **OURS}.items()
+        for label, experiment in MODELS.items()
     ]
     rows.append(
         replace(
@@ -237,7 +236,7 @@ def _models() -> Table:
 
 
 def _zeroed() -> Table:
-    rows = [experiment_row(label, experiment, ZEROED) for label, experiment in {**IN_PAPER, **OURS}.items()]
+    rows = [experiment_row(label, experiment, ZEROED) for label, experiment in MODELS.items()]
     return Table(
         "telegram_rus.zeroed",
         "Zeroed classes",

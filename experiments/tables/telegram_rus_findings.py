@@ -9,7 +9,7 @@ from experiments.table import Cell, Finding, Metric
 from experiments.tables.telegram_rus_models import (
     IN_PAPER,
     METRICS,
-    OURS,
+    MODELS,
     TABLE_3,
     TFIDF_LOGREG,
     ZEROED,
@@ -47,8 +47,7 @@ def _ceiling_text(shelf: Shelf) -> str:
 def _zeroed_text(shelf: Shelf) -> str:
     if shelf.profile == SMOKE:
         return ""  # other rows than those it speaks of
-    every = {**IN_PAPER, **OURS}
-    means = {label: shelf.measured(Cell(one, ZEROED[1])).mean for label, one in every.items()}
+    means = {label: shelf.measured(Cell(one, ZEROED[1])).mean for label, one in MODELS.items()}
     found = {label: mean for label, mean in means.items() if mean is not None}
     listed = []
     for alpha in TABLE_3:
@@ -58,7 +57,7 @@ def _zeroed_text(shelf: Shelf) -> str:
             return ""
         listed.append(f"{found[label]:.0f} with {alpha} (top 1 {top_1:.1f} %)")
     unweighted = [
-        label for label in found if not any(one.startswith(WEIGHED) for one in every[label].measured)
+        label for label in found if not any(one.startswith(WEIGHED) for one in MODELS[label].measured)
     ]
     fewest, most = (choice(unweighted, key=lambda label: found[label]) for choice in (min, max))
     is_ours = any(shelf.stand_in(IN_PAPER[f"Table 3: {alpha}"]) for alpha in TABLE_3)
@@ -75,8 +74,7 @@ def _bars_of_zeroed() -> tuple[tuple[str, Cell], ...]:
     labels = [f"Table 3: {alpha}" for alpha in TABLE_3]
     labels += ["Table 4: word2vec", "FFN from scratch", "CNN, embeddings from scratch"]
     labels += ["CNN from navec, trained further", "linear SVM of character and word n-grams"]
-    every = {**IN_PAPER, **OURS}
-    return tuple((label, Cell(every[label], ZEROED[1])) for label in labels)
+    return tuple((label, Cell(MODELS[label], ZEROED[1])) for label in labels)
 
 
 FINDINGS = (

@@ -173,6 +173,7 @@ OURS: Mapping[str, Experiment] = {
     "TF-IDF of words and characters, logistic regression": TFIDF_LOGREG,
     "linear SVM of character and word n-grams": NGRAM_SVM,
 }
+MODELS: Mapping[str, Experiment] = {**IN_PAPER, **OURS}
 RANKS = (
     "measured with rank 32, by the runs of Table 4; the full profile has rank 8, which the authors' code has "
     "for RuBERT (beside 32): the paper states no rank for Table 2"
