@@ -129,28 +129,27 @@ class TokenRows(Dataset):
     def __init__(
         self, tokens: Ragged, targets: np.ndarray, pad_id: int, vectors: np.ndarray | None = None
     ) -> None:
-        self.ids = torch.from_numpy(np.array(tokens.ids, dtype=np.int64))
-        self.starts = torch.from_numpy(np.array(tokens.offsets[:-1], dtype=np.int64))
-        self.lengths = torch.from_numpy(tokens.lengths)
-        self.targets = torch.from_numpy(targets)
-        self.pad_id, self.vectors = pad_id, vectors
+        self.tokens, self.targets, self.pad_id, self.vectors = tokens, targets, pad_id, vectors
 
     def __getitem__(self, rows: np.ndarray | Part) -> dict[str, Any]:
         if isinstance(rows, Part):
-            of_step = {"step_targets": self.targets[torch.from_numpy(rows.step_rows)], "counts": rows.counts}
-            return self[rows.rows] | of_step
-        index = torch.from_numpy(rows)
-        input_ids, mask = self._ids(index) if self.vectors is None else self._embedded(rows)
-        return {"input_ids": input_ids, "attention_mask": mask, "targets": self.targets[index], "rows": index}
+            return self[rows.rows] | {"step_targets": self._targets(rows.step_rows), "counts": rows.counts}
+        known = self.vectors is not None
+        input_ids, mask = self._embedded(rows) if known else pad(self.tokens, rows, self.pad_id)
+        return {
+            "input_ids": input_ids,
+            "attention_mask": mask,
+            "targets": self._targets(rows),
+            "rows": torch.from_numpy(rows),
+        }
+
+    def _targets(self, rows: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(self.targets[rows])
 
     def _embedded(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Vectors (B, D) and a mask (B, 1)."""
         assert self.vectors is not None
         return torch.from_numpy(np.array(self.vectors[rows])), torch.ones(len(rows), 1, dtype=torch.bool)
-
-    def _ids(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Padded ids and their mask, (B, T) both."""
-        return pad(self.ids, self.starts[index], self.lengths[index], self.pad_id)
 
 
 class Batches(pl.LightningDataModule):

@@ -10,6 +10,8 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from emoji_pred.tokenizers import Ragged
+
 EVALUATION_TOKENS = 8192  # padded tokens in a batch of evaluation: bounds its memory whatever the lengths
 
 
@@ -24,20 +26,23 @@ def evaluation_batches(lengths: np.ndarray, max_tokens: int = EVALUATION_TOKENS)
     return batches
 
 
-def pad(ids: Tensor, starts: Tensor, lengths: Tensor, pad_id: int) -> tuple[Tensor, Tensor]:
+def pad(tokens: Ragged, rows: np.ndarray, pad_id: int) -> tuple[Tensor, Tensor]:
     """Gather rows of a ragged array into one batch, padded on the right to its longest row.
 
+    In NumPy, whose small steps take a third of the time of torch's.
+
     Args:
-        ids: (total tokens,) int64, all rows one after the other.
-        starts: (B,) int64, where the rows of the batch begin.
-        lengths: (B,) int64, how many tokens they have.
+        tokens: ids of all rows.
+        rows: (B,) which of them, in the order of the batch.
         pad_id: the id that fills short rows.
 
     Returns:
         Ids (B, T) int64 and the mask (B, T) bool, true at real tokens.
     """
-    lengths = lengths.unsqueeze(1)  # (B, 1)
-    columns = torch.arange(int(lengths.max()))  # (T,)
-    mask = columns < lengths  # (B, T)
-    positions = torch.where(mask, starts.unsqueeze(1) + columns, 0)
-    return torch.where(mask, ids[positions], pad_id), mask
+    starts = tokens.offsets[rows]
+    lengths = tokens.offsets[rows + 1] - starts
+    columns = np.arange(lengths.max())  # (T,)
+    mask = columns < lengths[:, None]  # (B, T)
+    # "clip", as the places of padding after the last row of all lie outside the array.
+    ids = tokens.ids.take(starts[:, None] + columns, mode="clip")
+    return torch.from_numpy(np.where(mask, ids, pad_id).astype(np.int64)), torch.from_numpy(mask)

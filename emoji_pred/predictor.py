@@ -141,12 +141,9 @@ class Predictor:
         as one unknown word. Texts are computed in batches of similar length, whose memory is bounded.
         """
         tokens = self.tokenizer.encode([self.cleaning(text) for text in texts])
-        ids = torch.from_numpy(np.array(tokens.ids, dtype=np.int64))
-        starts, lengths = torch.from_numpy(tokens.offsets[:-1]), torch.from_numpy(tokens.lengths)
         answers = np.empty((len(texts), len(self.label_names)), dtype=np.float32)
         for rows in evaluation_batches(tokens.lengths):
-            index = torch.from_numpy(rows)
-            batch, mask = pad(ids, starts[index], lengths[index], self.tokenizer.pad_id)
+            batch, mask = pad(tokens, rows, self.tokenizer.pad_id)
             logits = self.network(batch.to(self.device), mask.to(self.device))
             answers[rows] = probabilities_of(logits, self.task).cpu().numpy()
         return answers if self.seen is None else without_unseen(answers, self.seen)
