@@ -20,7 +20,7 @@ from experiments.keeping import FORMS, ROOT, KeptRun, kept
 EXACTLY, OF_NETWORKS = 1e-9, 0.02
 # A run on data that are at hand everywhere; no cell of a table, and so not among the runs of tables.
 BUNDLED = ROOT / "results" / "bundled"
-QUIETLY = ("logger=none", "trainer.threads=1", "trainer.progress=none")
+QUIETLY = ("logger=none", "trainer.progress=none")
 SPLITS = ("validation", "test")
 NOT_COMPARED = ("yardsticks", "decision")  # of the data alone; thresholds, which the metrics show
 
@@ -70,12 +70,21 @@ def _linear(results: Path) -> Iterator[tuple[float, str, str, KeptRun]]:
                 yield float(run.result["wall_seconds"]), run.name, run.result["config"]["data"]["name"], run
 
 
+def command(run: KeptRun) -> list[str]:
+    """The overrides that train a run again: what was typed, its seed, and the threads that it had.
+
+    A network's sums are rounded otherwise with other threads, which is no change of the code.
+    """
+    threads = run.result["config"].get("trainer", {"threads": 1})["threads"]  # linear models have no trainer
+    ours = [f"seed={run.seed}", f"trainer.threads={'null' if threads is None else threads}", *QUIETLY]
+    given = tuple(f"{part.partition('=')[0]}=" for part in ours)
+    return [*(part for part in run.result["overrides"] if not part.startswith(given)), *ours]
+
+
 def _again(run: KeptRun) -> list[str]:
-    given = ("seed=", *(f"{part.partition('=')[0]}=" for part in QUIETLY))
+    typed = command(run)
     with tempfile.TemporaryDirectory(prefix="emoji_pred_verify_") as folder:
-        typed = [part for part in run.result["overrides"] if not part.startswith(given)]
-        overrides = [*typed, f"seed={run.seed}", *QUIETLY, f"runs_dir={folder}"]
-        _train(run.name, overrides)
+        _train(run.name, [*typed, f"runs_dir={folder}"])
         result = runs.read_finished(Path(folder) / run.name)
     if result is None:
         return [f"{run.name}: {' '.join(typed)} is another run by the code of today"]

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from experiments import checked_pages, checked_training, verify
 from experiments.checked_pages import csv_differences, file_differences, markdown_differences
 from experiments.checked_places import strangers
 from experiments.checked_runs import NO_PROBABILITIES, run_differences
-from experiments.checked_training import BUNDLED, cheapest, metric_differences, retrain
+from experiments.checked_training import BUNDLED, cheapest, command, metric_differences, retrain
 from experiments.keeping import RESULTS, ROOT, kept
 from experiments.table import papers
 
@@ -104,6 +105,18 @@ def test_the_cheapest_is_one_of_each_dataset() -> None:
     times = [run.result["wall_seconds"] for run in found]
     assert len({run.result["config"]["data"]["name"] for run in found}) == len(found) > 1
     assert times == sorted(times)
+
+
+def test_a_run_is_trained_again_with_its_own_threads() -> None:
+    run = kept(SAMPLE, BUNDLED)
+    assert run is not None
+    for threads, shown in ((2, "trainer.threads=2"), (None, "trainer.threads=null")):
+        config = {**run.result["config"], "trainer": {"threads": threads}}
+        typed = ["model=ffn", "trainer.threads=7", "seed=3"]
+        overrides = command(replace(run, result={**run.result, "config": config, "overrides": typed}))
+        assert overrides == [
+            *("model=ffn", f"seed={run.seed}", shown, "logger=none", "trainer.progress=none"),
+        ]
 
 
 def test_a_run_that_is_not_there_is_said() -> None:
