@@ -6,6 +6,7 @@ import math
 from typing import Annotated
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
@@ -22,6 +23,33 @@ def sinusoidal_positions(positions: int, width: int) -> Tensor:
     encoding[:, 0::2] = torch.sin(position * frequency)
     encoding[:, 1::2] = torch.cos(position * frequency)
     return encoding
+
+
+class EncoderLayer(nn.TransformerEncoderLayer):
+    """torch's post-norm encoder layer, whose self-attention copies less: the same numbers to the bit.
+
+    `nn.MultiheadAttention` takes queries, keys and values apart one by one, and each comes back in the backward
+    pass as a tensor of zeros for all three.
+    """
+
+    def _sa_block(
+        self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        """Attend, states (B, T, D) to (B, T, D); the mask of padding (B, T) is 0 or -inf."""
+        if attn_mask is not None or is_causal:
+            return super()._sa_block(x, attn_mask, key_padding_mask, is_causal)
+        attention = self.self_attn
+        batch, tokens, width = x.shape
+        heads = attention.num_heads
+        # Tokens first, as torch has them: the products of its matrices sum in this order.
+        packed = F.linear(x.transpose(0, 1), attention.in_proj_weight, attention.in_proj_bias)
+        packed = packed.view(tokens, batch, 3, heads, width // heads).permute(2, 1, 3, 0, 4).contiguous()
+        queries, keys, values = packed.unbind(0)  # (B, heads, T, D / heads) each
+        padding = None if key_padding_mask is None else key_padding_mask.view(batch, 1, 1, tokens)
+        dropout = attention.dropout if self.training else 0.0
+        attended = F.scaled_dot_product_attention(queries, keys, values, padding, dropout)
+        attended = attention.out_proj(attended.permute(2, 0, 1, 3).reshape(tokens, batch, width))
+        return self.dropout1(attended.transpose(0, 1))
 
 
 class Transformer(nn.Module):
@@ -76,7 +104,7 @@ class Transformer(nn.Module):
         positions = sinusoidal_positions(max_positions, embedding_dim)
         self.register_buffer("positions", positions, persistent=False)  # it follows from the configuration
         self.embedding_dropout = nn.Dropout(embedding_dropout)
-        layer = nn.TransformerEncoderLayer(embedding_dim, heads, feed_forward_dim, dropout, batch_first=True)
+        layer = EncoderLayer(embedding_dim, heads, feed_forward_dim, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         for parameter in self.encoder.parameters():  # TransformerEncoder copies one layer: draw each anew
             if parameter.dim() > 1:
@@ -92,7 +120,10 @@ class Transformer(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Turn token ids (B, T) and their mask (B, T) into logits (B, C); T is at most `max_positions`."""
         tokens = input_ids.shape[1]
-        embedded = self.embedding(input_ids) * self.scale + self.positions[:tokens]  # (B, T, D)
+        embedded = self.embedding(input_ids)  # (B, T, D)
+        if self.scale != 1.0:
+            embedded = embedded * self.scale
+        embedded = embedded + self.positions[:tokens]
         # No mask at all is the faster path of attention, with the same result.
         padding = None if bool(attention_mask.all()) else ~attention_mask
         states = self.encoder(self.embedding_dropout(embedded), src_key_padding_mask=padding)

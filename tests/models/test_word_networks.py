@@ -12,7 +12,7 @@ from emoji_pred.errors import UserError
 from emoji_pred.models.cnn import CNN
 from emoji_pred.models.ffn import FFN
 from emoji_pred.models.pooling import masked_max, masked_mean
-from emoji_pred.models.transformer import Transformer, sinusoidal_positions
+from emoji_pred.models.transformer import EncoderLayer, Transformer, sinusoidal_positions
 from emoji_pred.models.word2vec import MeanOfVectors
 
 PAD = 0
@@ -129,6 +129,29 @@ def test_transformer_knows_the_order_of_words() -> None:
     ids = torch.tensor([[3, 4, 5], [5, 4, 3]])
     first, second = model(ids, torch.ones_like(ids, dtype=torch.bool))
     assert (first - second).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("asked", [{}, {"padded": True}, {"causal": True}])
+def test_the_encoder_layer_is_torchs_to_the_bit(training: bool, asked: dict[str, bool]) -> None:
+    torch.manual_seed(0)
+    theirs = nn.TransformerEncoderLayer(16, 2, 32, 0.3, batch_first=True).train(training)
+    ours = EncoderLayer(16, 2, 32, 0.3, batch_first=True).train(training)
+    ours.load_state_dict(theirs.state_dict())
+    states = torch.randn(5, 7, 16)
+    lengths = torch.tensor([7, 3, 1, 5, 7])
+    padding = torch.arange(7) >= lengths[:, None] if "padded" in asked else None
+    mask = nn.Transformer.generate_square_subsequent_mask(7) if "causal" in asked else None
+    results = []
+    for layer in (theirs, ours):
+        torch.manual_seed(1)  # of its dropout
+        inputs = states.clone().requires_grad_()
+        found = layer(inputs, mask, padding)
+        weights = torch.linspace(-1, 1, found.numel()).view_as(found)
+        gradients = torch.autograd.grad((found * weights).sum(), [inputs, *layer.parameters()])
+        results.append((found, *gradients))
+    assert len(results[0]) == 14  # the layer has 12 parameters
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
 def test_transformer_refuses_what_it_cannot_do() -> None:
