@@ -17,11 +17,11 @@ import numpy as np
 from emoji_pred import config as configuration
 from emoji_pred import runs
 from emoji_pred.data.corpus import Corpus
+from emoji_pred.lean_imports import lean_imports
 from emoji_pred.models.calibration import Calibration
 from emoji_pred.models.linear import NEVER, LinearClassifier, fit_linear
 from emoji_pred.models.linear_file import content_of
 from emoji_pred.outcome import Outcome
-from emoji_pred.without_transformers import without_transformers
 
 Options = Mapping[str, Any]
 CANDIDATE = "candidate.safetensors"  # until the result is whole
@@ -92,7 +92,7 @@ def _measured(
     probabilities: Mapping[str, np.ndarray],
 ) -> tuple[dict[str, Any], dict[str, runs.SplitPredictions]]:
     """What the result says of a model, and the predictions."""
-    with without_transformers():  # torchmetrics would load it
+    with lean_imports():  # torchmetrics would load it
         from emoji_pred.evaluation import evaluate_splits
 
         measured, predictions = evaluate_splits(corpus, probabilities, config.get("decision"))

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from emoji_pred.lean_imports import lean_imports
 from emoji_pred.process import LABEL
 from emoji_pred.summary import duration
-from emoji_pred.without_transformers import without_transformers
 
-with without_transformers():  # a run imports Lightning here first
+with lean_imports():  # a run imports Lightning here first
     import lightning.pytorch as pl
     from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from emoji_pred import rank, runs
-from emoji_pred.without_transformers import without_transformers
+from emoji_pred.lean_imports import lean_imports
 
-with without_transformers():
+with lean_imports():
     import lightning.pytorch as pl
     from lightning.fabric.plugins.environments import (
         ClusterEnvironment,

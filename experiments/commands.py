@@ -17,6 +17,7 @@ from experiments.profiles import FULL
 
 LAUNCHERS = ("joblib", "submitit_slurm", "submitit_local", "ray")
 SWEEPS_AT_ONCE = 4  # that hand their runs to a launcher, which decides how many train
+SHARED_SECONDS = 1800.0  # that seeds of one command may take where others run beside it: the last works alone
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,32 @@ def shared_commands(wanted: Sequence[Wanted]) -> list[Command]:
     """As few commands as sweeps can hold: runs that take a second share the seconds of a start."""
     sweeps = joined([one.run.overrides for one in wanted])
     return [Command(typed, tuple(wanted[place] for place in places)) for typed, places in sweeps]
+
+
+def seed_commands(wanted: Sequence[Wanted], jobs: int) -> list[Command]:
+    """The seeds of an experiment share a command, which loads packages and data once.
+
+    With several jobs no command takes longer than a half of what each of them has to do, so that all end at
+    about the same time. A run of unknown time has its own.
+
+    Args:
+        wanted: in their order.
+        jobs: how many commands run at once.
+    """
+    whole = sum(one.estimate.seconds or 0.0 for one in wanted)
+    most = min(SHARED_SECONDS, whole / jobs / 2) if jobs > 1 else whole
+    parts: list[list[Wanted]] = []
+    latest: dict[tuple[str, ...], tuple[list[Wanted], float]] = {}
+    for one in wanted:
+        seconds = one.estimate.seconds or float("inf")
+        others = tuple(text for text in one.run.overrides if not text.startswith("seed="))
+        part, before = latest.get(others, ([], float("inf")))
+        if before + seconds > most:
+            part, before = [], 0.0
+            parts.append(part)
+        part.append(one)
+        latest[others] = part, before + seconds
+    return [command for part in parts for command in shared_commands(part)]
 
 
 # --- hardware

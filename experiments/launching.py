@@ -62,7 +62,7 @@ class Running:
         process: of `train.py`.
         log: the file of its output.
         begins: where its output begins in the file.
-        started: seconds, monotonic.
+        since: seconds, monotonic: when it was started, or the last of its runs ended.
         left: runs that have not ended, with what told the end of an earlier start of each.
     """
 
@@ -70,7 +70,7 @@ class Running:
     process: subprocess.Popen[bytes]
     log: Path
     begins: int
-    started: float
+    since: float
     left: dict[str, tuple[Wanted, tuple[Any, ...]]]
 
 
@@ -125,19 +125,30 @@ class Launch:
             self._start(command)
 
     def _next(self) -> Command | None:
-        """The first in the queue of which no other process trains a run."""
+        """The first in the queue of which no other process trains a run; else a sweep, which has others."""
+        waiting = []
         for command in list(self.queue):
             (first, *others) = command.runs
-            directory = self.places.runs_dir / first.run.name
-            if others or not is_trained(directory):
+            if not self._is_trained_elsewhere(command):
                 self.queue.remove(command)
                 if not others and self._found(first):
                     continue
                 return command
-            if first.run.name not in self._told_of:
-                self._told_of.add(first.run.name)
-                self.say(f"later    {first.run.name}: another process trains it")
+            if others:
+                waiting.append(command)
+        for command in waiting[:1]:
+            self.queue.remove(command)
+            return command
         return None
+
+    def _is_trained_elsewhere(self, command: Command) -> bool:
+        names = [one.run.name for one in command.runs]
+        trained = [name for name in names if is_trained(self.places.runs_dir / name)]
+        for name in trained:
+            if name not in self._told_of:
+                self._told_of.add(name)
+                self.say(f"later    {name}: another process trains it")
+        return bool(trained)
 
     def _found(self, wanted: Wanted) -> bool:
         """Whether another process finished a run that was waited for."""
@@ -183,9 +194,11 @@ class Launch:
                 if now[0] is not None and now[0] != before[0]:
                     if runs.read_finished(self.places.runs_dir / name) is not None:
                         del running.left[name]
+                        running.since = time.monotonic()
                         self._finish(wanted)
                 elif now[1] is not None and now[1] != before[1]:
                     del running.left[name]
+                    running.since = time.monotonic()
                     error = runs.read_failure(self.places.runs_dir / name) or "failed"
                     self._fail(wanted, error, running.log)
             if ended:
@@ -259,7 +272,7 @@ class Launch:
         """Until all are done, by what has been seen so far."""
         now = time.monotonic()
         begun = [
-            max(1.0, _seconds(self._anew(wanted for wanted, _ in one.left.values())) - (now - one.started))
+            max(1.0, _seconds(self._anew(wanted for wanted, _ in one.left.values())) - (now - one.since))
             for one in self.running
             if one.left
         ]

@@ -29,6 +29,7 @@ from experiments.commands import (
     Hardware,
     check_names,
     hardware,
+    seed_commands,
     shared_commands,
     single_commands,
 )
@@ -244,9 +245,12 @@ def _train(found: Plan, wish: Wish, history: History) -> int:
 
 
 def commands_of(found: Plan, where: Hardware) -> list[Command]:
-    """What is typed for what is missing: runs of a second, and those of a launcher, share a command."""
-    share = found.profile == SMOKE or where.launcher
-    return shared_commands(found.missing) if share else single_commands(found.missing)
+    """What is typed for what is missing: as few commands as can be, of which none holds up the others."""
+    if found.profile == SMOKE or where.launcher:
+        return shared_commands(found.missing)
+    if where.gpus > 1:  # there each run of a sweep is a process of its own
+        return single_commands(found.missing)
+    return seed_commands(found.missing, where.jobs)
 
 
 def _render(wish: Wish, wanted: Iterable[Paper]) -> None:

@@ -28,8 +28,8 @@ def sinusoidal_positions(positions: int, width: int) -> Tensor:
 class EncoderLayer(nn.TransformerEncoderLayer):
     """torch's post-norm encoder layer, whose self-attention copies less: the same numbers to the bit.
 
-    `nn.MultiheadAttention` takes queries, keys and values apart one by one, and each comes back in the backward
-    pass as a tensor of zeros for all three.
+    `nn.MultiheadAttention` takes queries, keys and values apart one by one; in the backward pass each of them
+    comes back inside zeros for all three.
     """
 
     def _sa_block(

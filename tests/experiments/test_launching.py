@@ -11,15 +11,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 from conftest import REPOSITORY
 
 from emoji_pred import lease, runs
-from experiments.commands import Command, Hardware, hardware, single_commands, visible_gpus
+from experiments.commands import Command, Hardware, hardware, seed_commands, single_commands, visible_gpus
 from experiments.history import Estimate, History
-from experiments.launching import LOGS, Ends, Launch, lacked
+from experiments.launching import LOGS, Ends, Launch, Running, lacked
 from experiments.planning import Places, Wanted
 from experiments.profiles import Planned
 
@@ -256,6 +258,97 @@ def test_runs_of_a_sweep_that_its_process_leaves_are_tried_alone(stage: Stage) -
     assert ends.finished == [f"{1:012x}"]
     assert "no such luck" in ends.failed[f"{2:012x}"][0]
     assert stage.started() == [1, 2]
+
+
+def seeds(model: str, seconds: float | None, *numbers: int) -> list[Wanted]:
+    """Runs of one experiment."""
+    return [
+        Wanted(Planned(f"{model}{seed}", (f"model={model}", f"seed={seed}"), {}), Estimate(seconds))
+        for seed in numbers
+    ]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        # 5 x 10 + 5 x 20 + 4 x 60 = 390 seconds are to do.
+        (1, ["ffn=0,1,2,3,4", "cnn=0,1,2,3,4", "bert=0,1,2,3", "new=0", "new=1"]),
+        # At most 390 / 2 / 2 = 97.5 seconds each.
+        (
+            2,
+            [
+                "ffn=0,1,2,3,4",
+                "cnn=0,1,2,3",
+                "cnn=4",
+                "bert=0",
+                "bert=1",
+                "bert=2",
+                "bert=3",
+                "new=0",
+                "new=1",
+            ],
+        ),
+    ],
+)
+def test_seeds_share_a_command_that_is_not_too_long(jobs: int, expected: list[str]) -> None:
+    missing = [
+        *seeds("ffn", 10, 0, 1, 2, 3, 4),
+        *seeds("cnn", 20, 0, 1, 2, 3, 4),
+        *seeds("bert", 60, 0, 1, 2, 3),
+        *seeds("new", None, 0, 1),  # nobody knows how long these take
+    ]
+    commands = seed_commands(missing, jobs)
+    typed = [" ".join(command.overrides).replace("model=", "").replace(" seed", "") for command in commands]
+    assert typed == expected
+    assert [one for command in commands for one in command.runs] == missing
+    assert all((command.typed[0] == "-m") == (len(command.runs) > 1) for command in commands)
+
+
+def test_no_command_of_seeds_takes_over_half_an_hour_beside_others() -> None:
+    commands = seed_commands([*seeds("cnn", 700, 0, 1, 2, 3, 4), *seeds("bert", 4000, 0, 1, 2)], 2)
+    assert [len(command.runs) for command in commands] == [2, 2, 1, 1, 1, 1]
+
+
+def test_a_sweep_of_which_another_process_trains_a_run_comes_last(stage: Stage) -> None:
+    both = (wanted(1), wanted(2))
+    second = stage.places.runs_dir / both[1].run.name
+    second.mkdir(parents=True)
+    begun, over = threading.Event(), threading.Event()
+
+    def train() -> None:
+        with lease.held(second):
+            begun.set()
+            over.wait(20)
+
+    def say(line: str) -> None:
+        stage.said.append(line)
+        if line.startswith("finished 000000000001"):
+            over.set()
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    begun.wait(20)
+    commands = [Command(both[0].run.overrides, both), *single_commands([wanted(3)])]
+    ends = Launch(commands, Hardware(1), stage.places, KnowsNothing(), say, SCRIPT).run()
+    thread.join()
+    # Started though one of its runs is not free: a sweep trains its others first, then waits itself.
+    assert stage.started() == [3, 1, 2]
+    assert ends.finished == [f"{number:012x}" for number in (3, 1, 2)]
+    assert sum(line.startswith("later    000000000002") for line in stage.said) == 1
+
+
+def test_what_is_left_of_a_sweep_counts_from_the_end_of_its_last_run(stage: Stage) -> None:
+    launch = Launch([], Hardware(1), stage.places, KnowsNothing(), stage.said.append, SCRIPT)
+    left = {one.run.name: (one, (None, None)) for one in (wanted(1), wanted(2))}
+    process: Any = SimpleNamespace(poll=lambda: None)  # it runs
+    begun = time.monotonic() - 50
+    launch.running = [Running(Command((), ()), process, stage.places.runs_dir, 0, begun, left)]
+    assert launch.seconds_left() == pytest.approx(2 * 60 - 50, abs=5)
+    place = f"runs_dir={stage.places.runs_dir}"
+    stage.places.runs_dir.mkdir(parents=True)
+    subprocess.run([sys.executable, SCRIPT, f"name={1:012x}", "do=finish", place], check=True)
+    launch._look()
+    assert launch.seconds_left() == pytest.approx(60, abs=5)
 
 
 def test_a_place_with_signs_reaches_train_py(tmp_path: Path) -> None:
