@@ -60,6 +60,16 @@ class Classifier(pl.LightningModule):
         # Rows and learning rate of the batches whose losses were not looked at yet.
         self._unseen: list[tuple[Tensor, float]] = []
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; the name of a hook without a look through parameters and modules.
+
+        Lightning notes some forty times a step in which hook it is: 2 % of a step of the FFN.
+        """
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Raw logits (B, C)."""
         return self.network(input_ids, attention_mask)
