@@ -12,7 +12,7 @@ from pathlib import Path
 from emoji_pred import runs
 from emoji_pred.errors import UserError, did_you_mean
 from experiments.joining import joined
-from experiments.planning import Wanted
+from experiments.planning import Wanted, time_of
 from experiments.profiles import FULL
 
 LAUNCHERS = ("joblib", "submitit_slurm", "submitit_local", "ray")
@@ -59,7 +59,7 @@ def seed_commands(wanted: Sequence[Wanted], jobs: int) -> list[Command]:
         wanted: in their order.
         jobs: how many commands run at once.
     """
-    whole = sum(one.estimate.seconds or 0.0 for one in wanted)
+    whole = time_of([one.estimate for one in wanted], 1)
     most = min(SHARED_SECONDS, whole / jobs / 2) if jobs > 1 else whole
     parts: list[list[Wanted]] = []
     latest: dict[tuple[str, ...], tuple[list[Wanted], float]] = {}

@@ -126,7 +126,6 @@ class Launch:
 
     def _next(self) -> Command | None:
         """The first in the queue of which no other process trains a run; else a sweep, which has others."""
-        waiting = []
         for command in list(self.queue):
             (first, *others) = command.runs
             if not self._is_trained_elsewhere(command):
@@ -134,12 +133,10 @@ class Launch:
                 if not others and self._found(first):
                     continue
                 return command
-            if others:
-                waiting.append(command)
-        for command in waiting[:1]:
-            self.queue.remove(command)
-            return command
-        return None
+        sweep = next((command for command in self.queue if len(command.runs) > 1), None)
+        if sweep is not None:
+            self.queue.remove(sweep)
+        return sweep
 
     def _is_trained_elsewhere(self, command: Command) -> bool:
         names = [one.run.name for one in command.runs]
